@@ -1,0 +1,18 @@
+"""The model ``node-torch``: a neural ODE in torch and torchdiffeq."""
+
+from collections.abc import Sequence
+
+from omicsbench import ModelSpec, hookimpl
+
+
+@hookimpl
+def omicsbench_models() -> Sequence[ModelSpec]:
+    return [
+        ModelSpec(
+            name="node-torch",
+            factory="omicsbench_node_torch.model:NodeTorch",
+            devices=("cpu", "cuda"),
+            summary="Neural ODE trained through the solver (torch, torchdiffeq).",
+            citation="arXiv:2512.08732",
+        )
+    ]

@@ -1,0 +1,136 @@
+"""Two ways through the field: torchdiffeq's dopri5, the solver of record, and RK4 on fixed warped knots, the fast one.
+
+Shapes: ``M`` members, ``N`` strains, ``S`` states, ``J`` knots, ``T`` times. Times are hours since the strain's start.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchdiffeq import odeint
+
+from omicsbench import Array
+from omicsbench_node_torch.network import Inputs, Network, Rate
+
+KNOTS = 36
+WARP = 1.5
+MAX_STEPS = 5000
+"""Steps of dopri5 after which a strain counts as diverged; a smooth field takes some tens."""
+
+
+def warped_knots(horizon: float, span: float) -> Array:
+    """The times horizon · (j / 36)^1.5 up to the first that reaches ``span``: (J,), J >= 2.
+
+    A culture's states move fast after its start and slowly later. A knot does not depend on ``span``, so
+    that a longer simulation begins like a shorter one.
+    """
+    steps = max(1, math.ceil(KNOTS * (span / horizon) ** (1.0 / WARP) - 1e-9))
+    return horizon * (np.arange(steps + 1) / KNOTS) ** WARP
+
+
+def stage_times(knots: Array) -> Array:
+    """Where RK4 evaluates the field: the knots and the middles between them, (2 J - 1,)."""
+    times = np.empty(2 * knots.size - 1)
+    times[::2], times[1::2] = knots, (knots[:-1] + knots[1:]) / 2.0
+    return times
+
+
+def dense_output(knots: Array, t: Array) -> tuple[Array, Array]:
+    """Matrices (T, J) that give the cubic Hermite interpolant at ``t`` (T,) from values and slopes at the knots."""
+    left = np.clip(np.searchsorted(knots, t, side="right") - 1, 0, knots.size - 2)
+    step = knots[left + 1] - knots[left]
+    s = (t - knots[left]) / step
+    rows = np.arange(t.size)
+    value, slope = np.zeros((2, t.size, knots.size))
+    value[rows, left], value[rows, left + 1] = (1 + 2 * s) * (1 - s) ** 2, s**2 * (3 - 2 * s)
+    slope[rows, left], slope[rows, left + 1] = step * s * (1 - s) ** 2, step * s**2 * (s - 1)
+    return value, slope
+
+
+def rk4(
+    rate: Rate, y: Tensor, drives: Sequence[Tensor], gates: Sequence[Tensor | None], steps: Array
+) -> tuple[Tensor, Tensor]:
+    """y and dy/dt at the knots, (M, N, J, S) each, from ``y`` (M, N, S) at the first.
+
+    ``drives`` and ``gates`` at the stage times; ``steps`` between the knots. Differentiable.
+    """
+    values, slopes = [y], [rate(y, drives[0], gates[0])]
+    for j, h in enumerate(steps.tolist()):
+        k1, middle, gate = slopes[-1], drives[2 * j + 1], gates[2 * j + 1]
+        k2 = rate(torch.add(y, k1, alpha=h / 2), middle, gate)
+        k3 = rate(torch.add(y, k2, alpha=h / 2), middle, gate)
+        k4 = rate(torch.add(y, k3, alpha=h), drives[2 * j + 2], gates[2 * j + 2])
+        y = torch.add(y, torch.add(k1 + k4, k2 + k3, alpha=2.0), alpha=h / 6)
+        values.append(y)
+        slopes.append(rate(y, drives[2 * j + 2], gates[2 * j + 2]))
+    return torch.stack(values, dim=2), torch.stack(slopes, dim=2)
+
+
+def simulate_rk4(network: Network, inputs: Inputs, y0: Tensor, t: Array, horizon: float) -> tuple[Tensor, int]:
+    """y (M, N, T, S) at times ``t`` (T,), t[0] = 0, and the evaluations of the field that a strain took."""
+    knots = warped_knots(horizon, float(t[-1]))
+    z, gates = inputs.at(stage_times(knots))
+    drives = network.drive(z).unbind(1)
+    y, dy = rk4(network.rate(y0.shape[-1]), y0, drives, gates_at(gates, len(z)), np.diff(knots))
+    value, slope = (torch.as_tensor(part, dtype=y0.dtype, device=y0.device) for part in dense_output(knots, t))
+    return value @ y + slope @ dy, 4 * (knots.size - 1) + 1
+
+
+def gates_at(gates: Tensor | None, times: int) -> Sequence[Tensor | None]:
+    """One gate a time, None where there is none."""
+    return [None] * times if gates is None else gates.unbind(0)
+
+
+class GaveUp(Exception):
+    """The solver stopped at ``reached`` hours."""
+
+    def __init__(self, reached: float) -> None:
+        super().__init__(f"gave up at {reached} h")
+        self.reached = reached
+
+
+class _Field:
+    """dy/dt as torchdiffeq calls it, with its callbacks: counts evaluations and steps, remembers how far it came."""
+
+    def __init__(self, network: Network, inputs: Inputs, states: int) -> None:
+        self.network, self.inputs, self.rate = network, inputs, network.rate(states)
+        self.evaluations, self.steps, self.reached = 0, 0, 0.0
+
+    def __call__(self, t: Tensor, y: Tensor) -> Tensor:
+        self.evaluations += 1
+        z, gate = self.inputs.at(t.item())
+        return self.rate(y, self.network.drive(z), gate)
+
+    def callback_step(self, t: Tensor, y: Tensor, step: Tensor) -> None:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise GaveUp(self.reached)
+
+    def callback_accept_step(self, t: Tensor, y: Tensor, step: Tensor) -> None:
+        self.reached = float(t + step)
+
+
+def simulate_dopri5(
+    network: Network, inputs: Inputs, y0: Tensor, t: Array, rtol: float, atol: float
+) -> tuple[Tensor, int]:
+    """y (M, N, T, S) at times ``t`` (T,), t[0] = 0, and the evaluations of the field that a strain took.
+
+    The strains and members of a batch share their steps. The norm of the error is the largest over them of the
+    root mean square over states, so every one is at least as accurate as it is alone. Raises ``GaveUp``.
+    """
+    field = _Field(network, inputs, y0.shape[-1])
+    options: dict[str, Any] = {"norm": lambda error: error.square().mean(-1).sqrt().max()}
+    if len(inputs.knots) <= KNOTS:
+        # u(t) has a kink at each sample: steps that end there are accurate. Denser samples are left to error control.
+        options["step_t"] = torch.as_tensor(inputs.knots[inputs.knots > 0], device=y0.device)
+    times = torch.as_tensor(t, device=y0.device)
+    try:
+        y = odeint(field, y0, times, rtol=rtol, atol=atol, method="dopri5", options=options)
+    except AssertionError as error:  # torchdiffeq's word for a step size of zero and for values that are not finite
+        raise GaveUp(field.reached) from error
+    return y.permute(1, 2, 0, 3), field.evaluations
