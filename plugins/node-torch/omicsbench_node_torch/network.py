@@ -94,28 +94,30 @@ class Network:
 
     def rate(self, states: int) -> Rate:
         """dy/dt as a function of y and ``drive``."""
-        return Rate(
-            self.matrices[0][:, :states],
-            tuple(zip(self.matrices[1:-1], self.biases[1:-1], strict=True)),
-            self.matrices[-1] / TAU,
-            self.biases[-1] / TAU,
-        )
+        first, *hidden, last = self.matrices
+        return Rate((first[:, :states], *hidden, last / TAU), (*self.biases[1:-1], self.biases[-1] / TAU))
+
+
+Record = tuple[Tensor, ...]
+"""What one evaluation leaves behind for the adjoint: y, then the units of each hidden layer."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """dy/dt (M, N, S) at ``y`` (M, N, S), with the inputs' ``drive`` (M, N, W) and their ``gate`` (N, 1)."""
+    """dy/dt: matrices (M, in, out) of all layers, of the first the rows of y; biases of all but the first layer."""
 
-    first: Tensor
-    hidden: tuple[tuple[Tensor, Tensor], ...]
-    last: Tensor
-    last_bias: Tensor
+    matrices: tuple[Tensor, ...]
+    biases: tuple[Tensor, ...]
+    tape: list[Record] | None = None
 
-    def __call__(self, y: Tensor, drive: Tensor, gate: Tensor | None) -> Tensor:
-        units = torch.baddbmm(drive, y, self.first).tanh_()
-        for matrix, bias in self.hidden:
-            units = torch.baddbmm(bias, units, matrix).tanh_()
-        rate = torch.baddbmm(self.last_bias, units, self.last)
+    def __call__(self, y: Tensor, drive: Tensor, gate: Tensor | None = None) -> Tensor:
+        """dy/dt (M, N, S) at ``y`` (M, N, S), with the inputs' ``drive`` (M, N, W) and ``gate`` (N, 1)."""
+        units = [torch.baddbmm(drive, y, self.matrices[0]).tanh_()]
+        for matrix, bias in zip(self.matrices[1:-1], self.biases[:-1], strict=True):
+            units.append(torch.baddbmm(bias, units[-1], matrix).tanh_())
+        if self.tape is not None:
+            self.tape.append((y, *units))
+        rate = torch.baddbmm(self.biases[-1], units[-1], self.matrices[-1])
         return rate if gate is None else rate * gate
 
 

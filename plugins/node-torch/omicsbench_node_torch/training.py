@@ -14,8 +14,9 @@ from torch import Tensor
 
 from omicsbench import Array, Progress, Trajectory
 from omicsbench.preprocessing import ControlTransform, interpolate_states
+from omicsbench_node_torch.adjoint import solve
 from omicsbench_node_torch.network import Inputs, Network
-from omicsbench_node_torch.solvers import KNOTS, dense_output, rk4, stage_times, warped_knots
+from omicsbench_node_torch.solvers import KNOTS, dense_output, stage_times, warped_knots
 
 PRECISION = torch.float32
 
@@ -137,9 +138,8 @@ def _losses(network: Network, lesson: Lesson, recipe: Recipe, start: Tensor, jit
     No gate: it is 1 at the controls of training, which the noise only blurs.
     """
     bounded = network.bounded(recipe.lipschitz)
-    rate = bounded.rate(start.shape[-1])
-    drives = bounded.drive(lesson.z, jitter).unbind(1)
-    y, dy = rk4(rate, start, drives, [None] * len(drives), lesson.steps)
+    drives = bounded.drive(lesson.z, jitter)
+    y, dy = solve(bounded.rate(start.shape[-1]), start, drives, lesson.steps)
     read = lesson.value @ y + lesson.slope @ dy
     loss = ((read - lesson.target).square() * lesson.weight).sum((1, 2, 3))
     loss = loss + recipe.weight_decay * sum(matrix.square().sum((1, 2)) for matrix in network.matrices)
