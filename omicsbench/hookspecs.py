@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import click
 
     from omicsbench.metrics import Metric
-    from omicsbench.spec import ModelSpec
     from omicsbench.records import Record
+    from omicsbench.spec import ModelSpec
 
 hookspec = pluggy.HookspecMarker("omicsbench")
 hookimpl = pluggy.HookimplMarker("omicsbench")

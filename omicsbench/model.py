@@ -108,9 +108,7 @@ def check_simulation(sim: object, model: str, shape: tuple[int, int, int]) -> Si
         )
         if not fits:
             wanted_text = "(" + ", ".join(map(str, wanted)) + ("," if len(wanted) == 1 else "") + ")"
-            raise ContractError(
-                f"model {model!r}: Simulation.{field} must have shape {wanted_text}, got {value.shape}"
-            )
+            raise ContractError(f"model {model!r}: Simulation.{field} must have shape {wanted_text}, got {value.shape}")
         good = value.dtype == np.float64 if kind == "float64" else np.issubdtype(value.dtype, np.integer)
         if not good:
             raise ContractError(f"model {model!r}: Simulation.{field} must be {kind}, got {value.dtype}")

@@ -61,9 +61,7 @@ def densify(trajectory: Trajectory, points: int = PUBLISHED_POINTS, horizon: flo
     States that were never measured in this strain stay NaN.
     """
     t = np.linspace(0.0, float(trajectory.t[-1]) if horizon is None else horizon, points)
-    return Trajectory(
-        trajectory.strain, t, interpolate_states(trajectory, t), Controls(t, trajectory.controls.at(t))
-    )
+    return Trajectory(trajectory.strain, t, interpolate_states(trajectory, t), Controls(t, trajectory.controls.at(t)))
 
 
 def state_scale(train: Sequence[Trajectory]) -> Array:

@@ -1,0 +1,95 @@
+"""The command line. A command is one file, imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "run": "Fit models, predict held-out strains, score them.",
+    "list": "List models, tasks, protocols or metrics.",
+    "data": "Show, fetch or locate the measured data.",
+    "audit": "Look for faults in a task's data and for leaks in its splits.",
+    "check": "Check that a model plugin keeps the interface.",
+    "report": "Make the HTML report of a folder of records.",
+    "doctor": "Say what is installed, what is broken and why.",
+}
+"""Name to one-line help, so that --help imports no command."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is called, and that knows the commands of plugins."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._load_plugin_commands()
+        return [*COMMANDS, *sorted(set(self.commands) - set(COMMANDS))]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in COMMANDS:
+            command: click.Command = import_module(f"omicsbench.cli.{name.replace('-', '_')}").command
+            return command
+        self._load_plugin_commands()
+        return self.commands.get(name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            added = self.commands.get(name)
+            rows.append((name, COMMANDS[name] if added is None else added.get_short_help_str(80)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from omicsbench.errors import suggest
+
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}: {suggest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def _load_plugin_commands(self) -> None:
+        if not getattr(self, "_asked", False):
+            self._asked = True
+            from omicsbench.plugins import discover
+
+            discover().call("omicsbench_commands", cli=self)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="omicsbench")
+def cli() -> None:
+    """Which model predicts a strain it has not seen, how well, and how fast?"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 some cells failed, 2 the request was wrong, 130 interrupted."""
+    from omicsbench.errors import ContractError, RequestError
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        code = cli.main(args=arguments, prog_name="omicsbench", standalone_mode=False)
+    except (RequestError, ContractError) as error:
+        if debug:
+            raise
+        click.echo(f"error: {error}", err=True)
+        code = 2
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
+    except click.ClickException as error:
+        if debug:
+            raise
+        click.echo(f"error: {error.format_message()}", err=True)
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
+        code = 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough.
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,90 @@
+"""``omicsbench data``: the measured files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from omicsbench.cli.common import all_tasks, console, data_option, emit_json, json_option, registry_of, tasks_option
+
+
+@click.group("data")
+def command() -> None:
+    """Show, fetch or locate the measured data."""
+
+
+@command.command("show")
+@click.argument("task", required=False)
+@json_option
+@data_option
+@tasks_option
+def show(task: str | None, as_json: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
+    """Say of each task's file where it is, its checksum and its licence."""
+    from omicsbench.data import locate
+    from omicsbench.errors import DataError, DataUnavailable
+    from omicsbench.tasks import data_dir_of
+
+    rows = []
+    for found in _tasks(task, tasks_dirs):
+        try:
+            where, state = str(locate(found, data_dir_of(data_dir), download=False)), "here, checked"
+        except DataUnavailable:
+            where, state = "", "not here"
+        except DataError as error:
+            where, state = "", str(error)
+        source = found.source
+        rows.append(
+            {
+                "task": found.name,
+                "state": state,
+                "path": where,
+                "file": source.file if source else "",
+                "sha256": source.sha256 if source else "",
+                "source": source.url if source else "",
+                "licence": found.licence,
+                "citation": found.citation,
+            }
+        )
+    if as_json:
+        emit_json(rows)
+        return
+    out = console()
+    for row in rows:
+        out.print(f"[bold]{row['task']}[/bold]: {row['state']}")
+        for key in ("path", "file", "sha256", "source", "licence", "citation"):
+            if row[key]:
+                out.print(f"  {key:9}{row[key]}", markup=False)
+
+
+@command.command("fetch")
+@click.argument("task", required=False)
+@data_option
+@tasks_option
+def fetch(task: str | None, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
+    """Download the file of a task (of all tasks) into the user cache, once, and check it."""
+    from omicsbench.data import locate
+    from omicsbench.tasks import data_dir_of
+
+    for found in _tasks(task, tasks_dirs):
+        click.echo(f"{found.name}: {locate(found, data_dir_of(data_dir))}")
+
+
+@command.command("path")
+@click.argument("task")
+@data_option
+@tasks_option
+def path(task: str, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
+    """Print the path of a task's checked file; nothing is downloaded."""
+    from omicsbench.data import locate
+    from omicsbench.tasks import data_dir_of
+
+    for found in _tasks(task, tasks_dirs):
+        click.echo(locate(found, data_dir_of(data_dir), download=False))
+
+
+def _tasks(name: str | None, tasks_dirs: tuple[Path, ...]) -> list:  # type: ignore[type-arg]
+    from omicsbench.tasks import pick
+
+    tasks = all_tasks(registry_of(()), tasks_dirs)
+    return [pick(tasks, name)] if name else [task for task in tasks.values() if task.source is not None]

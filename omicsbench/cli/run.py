@@ -1,0 +1,243 @@
+"""``omicsbench run``: the command the suite exists for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from omicsbench.cli.common import (
+    all_tasks,
+    console,
+    data_option,
+    emit_json,
+    exits,
+    json_option,
+    plugins_option,
+    registry_of,
+    tasks_option,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from omicsbench.planning import Planned
+    from omicsbench.records import Record
+    from omicsbench.tasks import Task
+
+
+@click.command("run")
+@click.option("--model", "models", multiple=True, required=True, help="A model, or 'all'. May be repeated.")
+@click.option("--task", "tasks", multiple=True, help="A task. May be repeated. Default: both measured tasks.")
+@click.option("--fold", "folds", multiple=True, help="A fold (its held-out strain). May be repeated. Default: all.")
+@click.option("--protocol", "protocols", multiple=True, default=("measured",), show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds a model is run with.")
+@click.option("--set", "settings", multiple=True, metavar="[MODEL.]NAME=VALUE", help="A parameter. May be repeated.")
+@click.option("--params", type=click.Path(path_type=Path), help="A TOML file with one table of parameters a model.")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="auto", show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Cells that run at a time.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=1800.0, show_default=True, metavar="S")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--force", is_flag=True, help="Run finished cells again.")
+@click.option("--retry-failed", is_flag=True, help="Run failed and timed-out cells again.")
+@click.option("--dry-run", is_flag=True, help="List the cells and stop.")
+@json_option
+@data_option
+@tasks_option
+@plugins_option
+@exits
+def command(
+    models: tuple[str, ...],
+    tasks: tuple[str, ...],
+    folds: tuple[str, ...],
+    protocols: tuple[str, ...],
+    seeds: int,
+    settings: tuple[str, ...],
+    params: Path | None,
+    device: Any,
+    jobs: int,
+    timeout: float,
+    out: Path,
+    force: bool,
+    retry_failed: bool,
+    dry_run: bool,
+    as_json: bool,
+    data_dir: Path | None,
+    tasks_dirs: tuple[Path, ...],
+    plugins_dirs: tuple[Path, ...],
+) -> int:
+    """Fit models, predict held-out strains, score them."""
+    from omicsbench.planning import Request, finished, plan
+    from omicsbench.runner import Settings, run
+    from omicsbench.tasks import data_dir_of
+
+    registry = registry_of(plugins_dirs)
+    folder = data_dir_of(data_dir)
+    known = all_tasks(registry, tasks_dirs)
+    request = Request(
+        tasks=_pick(known, tasks, folds, folder),
+        models=models,
+        protocols=protocols,
+        folds=folds,
+        seeds=seeds,
+        device=device,
+        given=_given(settings, params),
+        data_dir=folder,
+    )
+    planned = plan(request, registry)
+    done = {} if force else {p.cell.key: r for p in planned if (r := finished(p, out, retry_failed)) is not None}
+    todo = [p for p in planned if p.cell.key not in done]
+    if dry_run:
+        return _dry_run(planned, done, as_json)
+    records = list(done.values())
+    with ThreadPoolExecutor(jobs) as executor, _Display(len(todo), len(done)) as display:
+        for record in run(todo, out, executor, jobs, Settings(timeout=timeout), registry, display.watch):
+            records.append(record)
+            display.finished(record)
+    _show(records, known, out, as_json)
+    return 0 if all(record.status == "ok" for record in records) else 1
+
+
+def _pick(known: dict[str, Task], names: Sequence[str], folds: Sequence[str], data_dir: Path | None) -> list[Task]:
+    """The named tasks; or every measured one whose data can be had, with a line for each that cannot."""
+    from omicsbench.data import locate
+    from omicsbench.errors import DataUnavailable, RequestError
+    from omicsbench.tasks import pick
+
+    if names:
+        return [pick(known, name) for name in dict.fromkeys(names)]
+    found = []
+    for task in known.values():
+        if folds and not any(fold.name in folds for fold in task.folds):
+            continue
+        try:
+            locate(task, data_dir)
+        except DataUnavailable as reason:
+            warn(f"task {task.name!r} is skipped: {reason}")
+            continue
+        found.append(task)
+    if not found and not folds:
+        raise RequestError("no task can be run: the data of none can be had (see the lines above)")
+    return found or list(known.values())
+
+
+def _given(settings: Sequence[str], params: Path | None) -> dict[str, dict[str, Any]]:
+    """Parameters by model, those for every model under ``""``. Raises ``RequestError`` where one is malformed."""
+    import tomllib
+
+    from omicsbench.errors import RequestError
+
+    given: dict[str, dict[str, Any]] = {}
+    if params is not None:
+        try:
+            tables = tomllib.loads(params.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RequestError(f"--params {params}: cannot be read: {error.strerror}") from None
+        except tomllib.TOMLDecodeError as error:
+            raise RequestError(f"--params {params}: not valid TOML: {error}") from None
+        for model, table in tables.items():
+            if not isinstance(table, dict):
+                raise RequestError(
+                    f"--params {params}: {model!r} must be a table named after a model, as in [node-torch]"
+                )
+            given[model] = dict(table)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise RequestError(f"--set {setting!r}: must be NAME=VALUE or MODEL.NAME=VALUE")
+        model, _, parameter = name.rpartition(".")
+        given.setdefault(model, {})[parameter] = value
+    return given
+
+
+def _dry_run(planned: Sequence[Planned], done: dict[str, Record], as_json: bool) -> int:
+    import msgspec
+
+    if as_json:
+        rows = [{**msgspec.to_builtins(p.cell), "key": p.cell.key, "finished": p.cell.key in done} for p in planned]
+        emit_json(rows)
+        return 0
+    for p in planned:
+        click.echo(
+            f"{'finished' if p.cell.key in done else 'to run  '}  {p.cell.label}  {p.cell.device}  {p.cell.key[:10]}"
+        )
+    click.echo(f"{len(planned)} cells, {len(done)} finished, {len(planned) - len(done)} to run")
+    return 0
+
+
+def _show(records: Sequence[Record], tasks: dict[str, Task], out: Path, as_json: bool) -> None:
+    from omicsbench.leaderboard.summary import groups
+    from omicsbench.leaderboard.terminal import run_table
+    from omicsbench.records import path_of
+
+    for record in records:
+        if record.error is not None:
+            warn(f"{record.cell.label}: {record.status}: {record.error.type}: {record.error.message}")
+        elif record.status == "diverged":
+            warn(f"{record.cell.label}: diverged in {record.diverged_strains} of {record.strains} strains")
+    if as_json:
+        import msgspec
+
+        emit_json([{**msgspec.to_builtins(r), "path": str(path_of(r.cell, out))} for r in records])
+        return
+    screen = console()
+    for group in groups(records):
+        screen.print(run_table(group, tasks.get(group.task)))
+        screen.print()
+    screen.print(f"records: {out}", markup=False)
+
+
+class _Display:
+    """Progress on stderr: the sweep, and the cells that are fitting now with loss and time left."""
+
+    def __init__(self, todo: int, done: int) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.failed = 0
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console(stderr=True),
+            transient=True,
+        )
+        note = f"{done} finished before" if done else ""
+        self.sweep = self.progress.add_task("cells", total=todo, note=note)
+        self.bars: dict[str, Any] = {}
+
+    def __enter__(self) -> _Display:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def watch(self, cell: Any) -> Any:
+        """A progress callback for a cell that starts now."""
+        bar = self.progress.add_task(cell.label, total=None, note="")
+        self.bars[cell.key] = bar
+
+        def report(step: int, of: int, loss: float | None) -> None:
+            note = "" if loss is None else f"loss {loss:.3g}"
+            self.progress.update(bar, completed=step, total=of, note=note)
+
+        return report
+
+    def finished(self, record: Record) -> None:
+        """A cell is done: its bar goes, the sweep moves on."""
+        self.progress.remove_task(self.bars.pop(record.key))
+        self.failed += record.status != "ok"
+        self.progress.update(self.sweep, advance=1, note=f"{self.failed} failed" if self.failed else "")

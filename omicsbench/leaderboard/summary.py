@@ -1,0 +1,154 @@
+"""Records put side by side: one ``Group`` a task and protocol, one ``Entry`` a model, comparable numbers only.
+
+Terminal table, HTML report and leaderboard all read these, so they can never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from omicsbench.metrics import skill
+from omicsbench.parameters import Value
+from omicsbench.records import Record
+from omicsbench.scoring import best_trivial
+from omicsbench.spec import Role
+from omicsbench.trajectory import Array
+
+Variant = tuple[str, tuple[tuple[str, Value], ...], str]
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """All records of one model (with its parameters) on one device. Failed cells count as infinite error.
+
+    ``label`` is the model's name, with the parameters and device that tell it from its namesakes.
+    """
+
+    label: str
+    model: str
+    parameters: Mapping[str, object]
+    device: str
+    role: Role
+    records: tuple[Record, ...]
+    best_trivial: Mapping[str, tuple[str, float]]
+
+    @property
+    def ok(self) -> int:
+        """Cells with a result."""
+        return sum(record.status == "ok" for record in self.records)
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """The folds there are records of, in order."""
+        return tuple(dict.fromkeys(record.cell.fold for record in self.records))
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds."""
+        return len({record.cell.seed for record in self.records})
+
+    def per_state(self, metric: str, fold: str | None = None) -> Array:
+        """Median over folds and seeds of a metric, per state (S,); a failed cell is infinitely wrong."""
+        rows = [_states(record, metric) for record in self.records if fold in (None, record.cell.fold)]
+        return np.median(np.stack(rows), axis=0)
+
+    def values(self, metric: str) -> dict[tuple[str, int], float]:
+        """The mean over states of a metric for each (fold, seed); a failed cell is infinitely wrong."""
+        return {(r.cell.fold, r.cell.seed): _mean(r, metric) for r in self.records}
+
+    def skills(self) -> dict[tuple[str, int], float]:
+        """Skill for each (fold, seed) whose fold has a trivial baseline; −inf for a failed cell."""
+        return {
+            (fold, seed): skill(value, self.best_trivial[fold][1])
+            for (fold, seed), value in self.values("nrmse").items()
+            if fold in self.best_trivial
+        }
+
+    def median(self, metric: str) -> float:
+        """Median over folds and seeds of a metric's mean over states, or of skill."""
+        values = self.skills() if metric == "skill" else self.values(metric)
+        return float(np.median(list(values.values()))) if values else float("nan")
+
+    def seconds(self, column: str) -> float:
+        """Median over cells of a timing in seconds; NaN where none was taken."""
+        found = []
+        for record in self.records:
+            if record.timing is not None:
+                value = record.timing.latency.median if column == "latency" else getattr(record.timing, column)
+                found += [] if value is None else [value]
+        return float(np.median(found)) if found else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Everything that may be compared: one task under one protocol."""
+
+    task: str
+    protocol: str
+    states: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    best_trivial: Mapping[str, tuple[str, float]]
+
+    def ordered(self) -> list[Entry]:
+        """Models before trivial baselines, each by median skill, best first."""
+        order = {"oracle": 0, "model": 1, "trivial": 2}
+        return sorted(self.entries, key=lambda e: (order[e.role], -e.median("skill"), e.model))
+
+
+def _states(record: Record, metric: str) -> Array:
+    scores = record.headline
+    if scores is None or record.status != "ok":
+        return np.full(len(record.states), np.inf)
+    return np.array([np.nan if v is None else v for v in scores.per_state[metric]], dtype=float)
+
+
+def _mean(record: Record, metric: str) -> float:
+    scores = record.headline
+    if scores is None or record.status != "ok":
+        return float("inf")
+    value = scores.mean.get(metric)
+    return float("nan") if value is None else value
+
+
+def groups(records: Iterable[Record]) -> list[Group]:
+    """Records by task and protocol, and in each by model, parameters and device."""
+    ordered = sorted(records, key=lambda r: (r.cell.task, r.cell.protocol, r.cell.model, r.cell.fold, r.cell.seed))
+    by_group: dict[tuple[str, str], list[Record]] = {}
+    for record in ordered:
+        by_group.setdefault((record.cell.task, record.cell.protocol), []).append(record)
+    return [_group(task, protocol, mine) for (task, protocol), mine in by_group.items()]
+
+
+def _group(task: str, protocol: str, records: Sequence[Record]) -> Group:
+    trivial = _best_trivial(records)
+    variants: dict[Variant, list[Record]] = {}
+    for record in records:
+        cell = record.cell
+        variants.setdefault((cell.model, tuple(cell.parameters.items()), cell.device), []).append(record)
+    entries = [
+        Entry(_label(variant, variants), variant[0], dict(variant[1]), variant[2], same[0].role, tuple(same), trivial)
+        for variant, same in variants.items()
+    ]
+    return Group(task, protocol, tuple(records[0].states), tuple(entries), trivial)
+
+
+def _label(variant: Variant, among: Iterable[Variant]) -> str:
+    """The model's name and whatever tells this variant from the others of that name."""
+    model, parameters, device = variant
+    namesakes = [dict(other[1]) for other in among if other[0] == model]
+    apart = [f"{k}={v}" for k, v in parameters if any(k not in other or other[k] != v for other in namesakes)]
+    if len({other[2] for other in among if other[0] == model}) > 1:
+        apart.append(device)
+    return f"{model} ({', '.join(apart)})" if apart else model
+
+
+def _best_trivial(records: Sequence[Record]) -> dict[str, tuple[str, float]]:
+    found: dict[str, dict[str, float | None]] = {}
+    for record in records:
+        if record.role == "trivial" and record.headline is not None:
+            found.setdefault(record.cell.fold, {})[record.cell.model] = record.headline.mean["nrmse"]
+    best = {fold: best_trivial(values) for fold, values in found.items()}
+    return {fold: value for fold, value in best.items() if value is not None}

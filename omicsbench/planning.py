@@ -1,0 +1,186 @@
+"""From a request to cells."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from omicsbench.data import fold_data
+from omicsbench.environment import gpus
+from omicsbench.errors import RequestError, suggest
+from omicsbench.parameters import Value, parameters_of, resolve
+from omicsbench.plugins import Offer, Registry
+from omicsbench.protocols import Split, prepare, protocol_of
+from omicsbench.records import Cell, Record, load, path_of
+from omicsbench.tasks import Fold, Task
+from omicsbench.worker import Job
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for. Empty ``folds`` means every fold; ``models`` may hold ``all``.
+
+    ``given``: parameters by model name; those under ``""`` go to every requested model that has them.
+    """
+
+    tasks: Sequence[Task]
+    models: Sequence[str]
+    protocols: Sequence[str] = ("measured",)
+    folds: Sequence[str] = ()
+    seeds: int = 1
+    device: Literal["cpu", "cuda", "auto"] = "auto"
+    given: Mapping[str, Mapping[str, Value | str]] = field(default_factory=dict)
+    data_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell and what is needed to run it."""
+
+    cell: Cell
+    task: Task
+    fold: Fold
+    offer: Offer
+    data_dir: Path | None
+
+    @property
+    def split(self) -> Split:
+        """The fold under the protocol; shared by all cells that differ in model or seed."""
+        return split_of(self.task, self.fold, self.cell.protocol, self.data_dir)
+
+    def job(self, latency_budget: float) -> Job:
+        """What a worker needs."""
+        spec = self.offer.spec
+        return Job(
+            factory=spec.factory,
+            file=self.offer.file,
+            model=spec.name,
+            parameters=dict(self.cell.parameters),
+            seed=self.cell.model_seed,
+            device=self.cell.device,
+            info=self.task.info,
+            split=self.split,
+            oracle=spec.role == "oracle",
+            latency_budget=latency_budget,
+        )
+
+
+@functools.lru_cache(maxsize=32)
+def split_of(task: Task, fold: Fold, protocol: str, data_dir: Path | None) -> Split:
+    """The split of a fold. Raises ``DataError`` where its data cannot be had."""
+    return prepare(task, protocol, fold_data(task, fold, data_dir))
+
+
+def plan(request: Request, registry: Registry) -> list[Planned]:
+    """The cells of a request, trivial baselines included, grouped by model.
+
+    Raises ``RequestError`` for anything unknown, and ``DataError`` where a task's data cannot be had.
+    """
+    from importlib.metadata import version
+
+    harness = version("omicsbench")
+    models = _models(request, registry)
+    parameters = _parameters(request, models)
+    for protocol in request.protocols:
+        protocol_of(protocol)
+    cells = []
+    for offer in models:
+        device = _device(request, offer)
+        for task in request.tasks:
+            for fold in _folds(request, task):
+                data = fold_data(task, fold, request.data_dir)
+                for protocol in request.protocols:
+                    for seed in range(1 if offer.spec.deterministic else request.seeds):
+                        cell = Cell(
+                            task=task.name,
+                            data_sha256=data.sha256,
+                            protocol=protocol,
+                            fold=fold.name,
+                            model=offer.spec.name,
+                            distribution=offer.distribution,
+                            version=offer.version,
+                            parameters=parameters[offer.spec.name],
+                            seed=seed,
+                            device=device,
+                            harness=harness,
+                        )
+                        cells.append(Planned(cell, task, fold, offer, request.data_dir))
+    if not cells:
+        raise RequestError("nothing to run: no task has such a fold and protocol")
+    return cells
+
+
+def _models(request: Request, registry: Registry) -> list[Offer]:
+    """Trivial baselines first: they set the zero of skill and cost nothing."""
+    trivial = [offer for offer in registry.models.values() if offer.spec.role == "trivial"]
+    wanted = list(trivial)
+    for name in request.models:
+        offers = (
+            [offer for offer in registry.models.values() if offer.spec.role == "model"]
+            if name == ALL
+            else [registry.model(name)]
+        )
+        wanted += [offer for offer in offers if offer not in wanted]
+    return wanted
+
+
+def _parameters(request: Request, models: Sequence[Offer]) -> dict[str, dict[str, Value]]:
+    named = {offer.spec.name for offer in models}
+    for name in request.given:
+        if name and name not in named:
+            raise RequestError(f"parameters are given for model {name!r}, which is not run: {suggest(name, named)}")
+    shared = request.given.get("", {})
+    takers = [offer for offer in models if offer.spec.role == "model"] or list(models)
+    known = {offer.spec.name: parameters_of(offer.spec.factory) for offer in models}
+    for name in shared:
+        if not any(name in known[offer.spec.name] for offer in takers):
+            raise RequestError(
+                f"no model of this run has a parameter {name!r}: "
+                f"{suggest(name, {p for offer in takers for p in known[offer.spec.name]})}"
+            )
+    result = {}
+    for offer in models:
+        name = offer.spec.name
+        mine = {key: value for key, value in shared.items() if offer in takers and key in known[name]}
+        result[name] = resolve(name, offer.spec.factory, {**mine, **request.given.get(name, {})})
+    return result
+
+
+def _device(request: Request, offer: Offer) -> str:
+    able = "cuda" in offer.spec.devices
+    if request.device == "cuda":
+        if not gpus():
+            raise RequestError(
+                "device cuda: no NVIDIA GPU is to be seen here (nvidia-smi lists none); use --device cpu"
+            )
+        if not able and offer.spec.name in request.models and offer.spec.role == "model":
+            raise RequestError(
+                f"model {offer.spec.name!r} runs on {', '.join(offer.spec.devices)} only; use --device cpu"
+            )
+    return "cuda" if able and request.device != "cpu" and gpus() else "cpu"
+
+
+def _folds(request: Request, task: Task) -> list[Fold]:
+    if not request.folds:
+        return list(task.folds)
+    if len(request.tasks) == 1:
+        return [task.fold(name) for name in request.folds]
+    known = {fold.name for other in request.tasks for fold in other.folds}
+    for name in request.folds:
+        if name not in known:
+            raise RequestError(f"no task of this run has a fold {name!r}: {suggest(name, known)}")
+    return [fold for fold in task.folds if fold.name in request.folds]
+
+
+def finished(planned: Planned, out: Path, retry_failed: bool) -> Record | None:
+    """The record of a cell that need not run again. Raises ``RecordError`` where its file cannot be read."""
+    path = path_of(planned.cell, out)
+    if not path.exists():
+        return None
+    record = load(path)
+    return None if retry_failed and record.status in ("failed", "timeout") else record

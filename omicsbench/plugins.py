@@ -1,0 +1,224 @@
+"""Discovery. A broken, misspelt or duplicate plugin is reported; the rest works."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points, version
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from omicsbench import baselines, hookspecs
+from omicsbench.errors import ContractError, RequestError, suggest
+from omicsbench.parameters import split_factory
+from omicsbench.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from omicsbench.metrics import Metric
+    from omicsbench.records import Record
+
+GROUP = "omicsbench"
+RESTRICT = "OMICSBENCH_PLUGINS"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model on offer and where it comes from. ``file`` is set for a one-file plugin."""
+
+    spec: ModelSpec
+    plugin: str
+    distribution: str
+    version: str
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A plugin, or something it offers, that does not work, and why."""
+
+    plugin: str
+    reason: str
+
+
+@dataclass
+class Registry:
+    """What was found: models by name, folders of tasks, metrics, and the problems met on the way."""
+
+    manager: pluggy.PluginManager
+    models: dict[str, Offer] = field(default_factory=dict)
+    task_folders: list[Path] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def model(self, name: str) -> Offer:
+        """The model of that name. Raises ``RequestError`` with the nearest known name."""
+        if name not in self.models:
+            broken = next((p for p in self.problems if p.plugin == name), None)
+            why = f" (its plugin is broken: {broken.reason})" if broken else ""
+            raise RequestError(f"unknown model {name!r}{why}: {suggest(name, self.models)}")
+        return self.models[name]
+
+    def metrics(self) -> list[Metric]:
+        """The metrics that plugins add to those of the core."""
+        return [metric for found in self.call("omicsbench_metrics") for metric in found]
+
+    def notify(self, record: Record) -> None:
+        """Tell the plugins that a cell has finished."""
+        self.call("omicsbench_cell_finished", record=record)
+
+    def call(self, hook: str, **arguments: object) -> list[Any]:
+        """Every plugin's answer to a hook; one that raises is reported and left out."""
+        answers = []
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            wanted = {name: arguments[name] for name in implementation.argnames}
+            try:
+                answers.append(implementation.function(**wanted))
+            except Exception as error:
+                self.problems.append(Problem(implementation.plugin_name, f"{hook} raised {_say(error)}"))
+        return answers
+
+
+def _say(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def discover(plugin_dirs: Iterable[Path] = ()) -> Registry:
+    """All plugins: the core's, the installed distributions', and the one-file plugins in ``plugin_dirs``.
+
+    The environment variable OMICSBENCH_PLUGINS restricts the installed ones to a comma-separated list.
+    Raises ``RequestError`` where a folder of ``plugin_dirs`` does not exist.
+    """
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    registry = Registry(manager)
+    _register(registry, "baselines", baselines, "omicsbench", version("omicsbench"))
+    found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    for point in _restricted(registry, found):
+        try:
+            module = point.load()
+        except Exception as error:
+            registry.problems.append(Problem(point.name, f"import failed: {_say(error)}"))
+            continue
+        distribution = point.dist
+        _register(
+            registry,
+            point.name,
+            module,
+            distribution.name if distribution else point.name,
+            distribution.version if distribution else "0",
+        )
+    for folder in plugin_dirs:
+        if not folder.is_dir():
+            raise RequestError(f"--plugins-dir {folder}: no such folder")
+        for file in sorted(folder.glob("*.py")):
+            load_file(registry, file)
+    registry.task_folders += [Path(str(path)) for answer in registry.call("omicsbench_tasks") for path in answer]
+    return registry
+
+
+def _restricted(registry: Registry, found: list[EntryPoint]) -> list[EntryPoint]:
+    wanted = os.environ.get(RESTRICT)
+    if wanted is None:
+        return found
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    known = {point.name for point in found}
+    registry.problems += [
+        Problem(name, f"named in {RESTRICT} but not installed: {suggest(name, known)}")
+        for name in names
+        if name not in known
+    ]
+    return [point for point in found if point.name in names]
+
+
+def load_file(registry: Registry, file: Path) -> None:
+    """Register a one-file plugin under its file's stem; its version is the hash of its text."""
+    stem = file.stem
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    already = sys.modules.get(stem)
+    if already is not None and getattr(already, "__file__", None) != str(file.resolve()):
+        registry.problems.append(Problem(stem, f"{file}: its name hides the module {stem!r}; rename the file"))
+        return
+    try:
+        if already is None:
+            spec = importlib.util.spec_from_file_location(stem, file.resolve())
+            if spec is None or spec.loader is None:
+                raise ImportError(f"{file} is not importable")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[stem] = module
+            try:
+                spec.loader.exec_module(module)
+            except BaseException:
+                del sys.modules[stem]
+                raise
+        else:
+            module = already
+    except Exception as error:
+        registry.problems.append(Problem(stem, f"{file}: import failed: {_say(error)}"))
+        return
+    _register(registry, stem, module, file.name, f"sha256:{digest}", file.resolve())
+
+
+def _register(
+    registry: Registry, name: str, module: ModuleType, distribution: str, version: str, file: Path | None = None
+) -> None:
+    manager = registry.manager
+    try:
+        manager.register(module, name)
+        manager.check_pending()
+    except Exception as error:
+        if manager.is_registered(module):
+            manager.unregister(module)
+        registry.problems.append(Problem(name, _misspelt(error)))
+        return
+    for implementation in manager.hook.omicsbench_models.get_hookimpls():
+        if implementation.plugin is not module:
+            continue
+        try:
+            specs = list(implementation.function())
+        except Exception as error:
+            registry.problems.append(Problem(name, f"omicsbench_models raised {_say(error)}"))
+            continue
+        for spec in specs:
+            _offer(registry, Offer(spec, name, distribution, version, file))
+    if not manager.get_hookcallers(module):
+        registry.problems.append(Problem(name, "has no hook of omicsbench; decorate it with omicsbench.hookimpl"))
+
+
+def _misspelt(error: Exception) -> str:
+    unknown = re.search(r"unknown hook '(\w+)'", str(error))
+    if unknown is None:
+        return _say(error)
+    known = [hook for hook in vars(hookspecs) if hook.startswith("omicsbench_")]
+    return f"unknown hook {unknown[1]!r}: {suggest(unknown[1], known)}"
+
+
+def _offer(registry: Registry, offer: Offer) -> None:
+    spec = offer.spec
+    if not isinstance(spec, ModelSpec):
+        reason = f"omicsbench_models must return ModelSpecs, got {type(spec).__name__}"
+        registry.problems.append(Problem(offer.plugin, reason))
+        return
+    reason = ""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", spec.name):
+        reason = f"model name {spec.name!r} must be lower-case letters, digits, dots and dashes"
+    elif spec.name in registry.models:
+        reason = f"model {spec.name!r} is already offered by plugin {registry.models[spec.name].plugin!r}; this one is ignored"
+    elif not spec.devices or not set(spec.devices) <= {"cpu", "cuda"}:
+        reason = f"model {spec.name!r}: devices must be out of cpu and cuda, got {spec.devices!r}"
+    else:
+        try:
+            split_factory(spec.factory)
+        except ContractError as error:
+            reason = f"model {spec.name!r}: {error}"
+    if reason:
+        registry.problems.append(Problem(offer.plugin, reason))
+    else:
+        registry.models[spec.name] = offer

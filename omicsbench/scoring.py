@@ -1,0 +1,77 @@
+"""From what a worker brought back to the scores of a record. The same code scores a cell and re-checks its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from omicsbench.metrics import Metric, Scored, mean_over_states, score
+from omicsbench.model import Simulation, Status
+from omicsbench.protocols import Split, Target
+from omicsbench.records import Prediction, TargetScores, from_json, significant, to_json
+from omicsbench.trajectory import Array
+
+LARGEST_PREDICTION = 20_000
+"""Values of a prediction that a record still holds; a larger one is left out and re-made by ``verify``."""
+
+
+def score_simulation(
+    simulation: Simulation, split: Split, counted: Sequence[bool], extra: Iterable[Metric] = ()
+) -> dict[str, TargetScores]:
+    """Scores at every target of a split. Where a strain diverged, the errors are not defined: a failure counts."""
+    # A diverged strain's numbers, if any, are not a prediction.
+    alive = (simulation.status == Status.OK)[:, None, None]
+    x = significant(np.where(alive, simulation.x, np.nan))
+    samples = None if simulation.samples is None else np.where(alive[None], simulation.samples, np.nan)
+    extra = tuple(extra)
+    result = {}
+    for target in split.targets:
+        prediction = x[:, target.index]
+        at = None if samples is None else samples[:, :, target.index]
+        scores = score_prediction(prediction, target.truth, split.scale, counted, extra, at)
+        small = prediction.size <= LARGEST_PREDICTION
+        result[target.name] = TargetScores(
+            per_state=scores.per_state,
+            mean=scores.mean,
+            prediction=Prediction(t=split.t[target.index].tolist(), x=to_json(prediction)) if small else None,
+            omitted="" if small else "size",
+        )
+    return result
+
+
+def score_prediction(
+    prediction: Array,
+    truth: Array,
+    scale: Array,
+    counted: Sequence[bool],
+    extra: Iterable[Metric] = (),
+    samples: Array | None = None,
+) -> TargetScores:
+    """Every metric of a prediction (B, T, S) against ``truth`` (B, T, S), as a record holds them."""
+    broken = np.isnan(prediction) & ~np.isnan(truth)
+    values = score(Scored(truth, prediction, scale, samples), extra)
+    lost = broken.any(axis=(0, 1))
+    per_state = {name: np.where(lost, np.nan, v) for name, v in values.items()}
+    native = {metric.name for metric in extra if metric.unit == "native"} | {"rmse", "final_error", "crps"}
+    means = {name: mean_over_states(v, counted) for name, v in per_state.items() if name not in native}
+    return TargetScores(
+        per_state={name: to_json(v) for name, v in per_state.items()},
+        mean={name: to_json(np.array(v)) for name, v in means.items()},
+    )
+
+
+def rescore(scores: TargetScores, target: Target, scale: Array, counted: Sequence[bool]) -> TargetScores | None:
+    """The scores that a stored prediction gives, to be compared with the stored ones; None where it was left out."""
+    if scores.prediction is None:
+        return None
+    return score_prediction(from_json(scores.prediction.x), target.truth, scale, counted)
+
+
+def best_trivial(nrmse: Mapping[str, float | None]) -> tuple[str, float] | None:
+    """The trivial baseline with the lowest NRMSE of one fold, by name; None where none has one."""
+    known = [(value, name) for name, value in nrmse.items() if value is not None]
+    if not known:
+        return None
+    value, name = min(known)
+    return name, value

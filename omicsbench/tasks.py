@@ -1,0 +1,206 @@
+"""A task: a data set with its states, controls, units, folds and citation, read from ``task.toml``."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from omicsbench.errors import RequestError, suggest
+from omicsbench.model import TaskInfo
+
+BUILTIN = Path(__file__).parent / "builtin_tasks"
+
+
+class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A state or a control: its name, its unit, and its column in the CSV where that is another."""
+
+    name: str
+    unit: str
+    column: str = ""
+
+
+class Excluded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A state that is reported but left out of means over states, and why."""
+
+    state: str
+    reason: str
+
+
+class Fold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Strains held out together; the others train. ``published``: the fold of the published claims."""
+
+    name: str
+    held_out: tuple[str, ...]
+    train: tuple[str, ...] = ()
+    published: bool = False
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The CSV of a measured task: where it is to be had, its checksum and its columns.
+
+    ``url`` may be empty for a file that lies beside the task.toml.
+    """
+
+    file: str
+    sha256: str
+    url: str = ""
+    strain_column: str = "Strain"
+    time_column: str = "Hour"
+
+
+class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a task.toml says. ``folder`` is where it stands."""
+
+    name: str = ""
+    title: str
+    citation: str
+    licence: str
+    redistributable: bool = False
+    horizon: float
+    final_product: str
+    states: tuple[Quantity, ...]
+    controls: tuple[Quantity, ...]
+    folds: tuple[Fold, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    faults: tuple[str, ...] = ()
+    source: Source | None = None
+    folder: str = ""
+
+    @property
+    def info(self) -> TaskInfo:
+        """What models may know of the task."""
+        return TaskInfo(
+            tuple(state.name for state in self.states),
+            tuple(state.unit for state in self.states),
+            tuple(control.name for control in self.controls),
+            tuple(control.unit for control in self.controls),
+            self.horizon,
+        )
+
+    @property
+    def counted(self) -> tuple[bool, ...]:
+        """Which states count in means over states."""
+        out = {excluded.state for excluded in self.excluded}
+        return tuple(state.name not in out for state in self.states)
+
+    def fold(self, name: str) -> Fold:
+        """The fold of that name. Raises ``RequestError`` with the nearest known one."""
+        found = next((fold for fold in self.folds if fold.name == name), None)
+        if found is None:
+            raise RequestError(
+                f"task {self.name!r} has no fold {name!r}: {suggest(name, [fold.name for fold in self.folds])}"
+            )
+        return found
+
+
+def load_task(folder: Path) -> Task:
+    """The task in ``folder``. Raises ``RequestError`` naming file, key and what is wrong with it."""
+    path = folder / "task.toml"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RequestError(f"{folder}: no task.toml in this folder") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path}: not valid TOML: {error}") from None
+    refuse_unknown_keys(raw, Task, str(path), hidden=("name", "folder"))
+    try:
+        task = msgspec.convert({**raw, "name": folder.name, "folder": str(folder.resolve())}, Task)
+    except msgspec.ValidationError as error:
+        raise RequestError(f"{path}: {error}") from None
+    _check(task, str(path))
+    return task
+
+
+def refuse_unknown_keys(raw: object, kind: Any, where: str, hidden: tuple[str, ...] = (), at: str = "") -> None:
+    """Raise ``RequestError`` for a key that ``kind`` does not have, with the nearest one that it has."""
+    info = msgspec.inspect.type_info(kind) if not isinstance(kind, msgspec.inspect.Type) else kind
+    if isinstance(info, msgspec.inspect.UnionType):
+        for member in info.types:
+            if isinstance(member, msgspec.inspect.StructType):
+                refuse_unknown_keys(raw, member, where, hidden, at)
+    elif isinstance(info, msgspec.inspect.VarTupleType) and isinstance(raw, list):
+        for n, item in enumerate(raw):
+            refuse_unknown_keys(item, info.item_type, where, hidden, f"{at}[{n}]")
+    elif isinstance(info, msgspec.inspect.StructType) and isinstance(raw, Mapping):
+        fields = {field.name: field for field in info.fields if at or field.name not in hidden}
+        for key, value in raw.items():
+            if key not in fields:
+                raise RequestError(f"{where}: unknown key {f'{at}.{key}'.lstrip('.')!r}: {suggest(key, fields)}")
+            refuse_unknown_keys(value, fields[key].type, where, hidden, f"{at}.{key}".lstrip("."))
+
+
+def _check(task: Task, where: str) -> None:
+    states = [state.name for state in task.states]
+    for what, names in (("state", states), ("control", [control.name for control in task.controls])):
+        if not names:
+            raise RequestError(f"{where}: at least one {what} is needed")
+        for name in names:
+            if names.count(name) > 1:
+                raise RequestError(f"{where}: {what} {name!r} is named twice")
+    if task.final_product not in states:
+        raise RequestError(
+            f"{where}: final_product {task.final_product!r} is not a state: {suggest(task.final_product, states)}"
+        )
+    for excluded in task.excluded:
+        if excluded.state not in states:
+            raise RequestError(
+                f"{where}: excluded state {excluded.state!r} is not a state: {suggest(excluded.state, states)}"
+            )
+    if len(task.excluded) >= len(states):
+        raise RequestError(f"{where}: every state is excluded; at least one must count")
+    if task.horizon <= 0:
+        raise RequestError(f"{where}: horizon must be a positive number of hours, got {task.horizon:g}")
+    names = [fold.name for fold in task.folds]
+    for name in names:
+        if names.count(name) > 1:
+            raise RequestError(f"{where}: fold {name!r} is named twice")
+    for fold in task.folds:
+        if not fold.held_out:
+            raise RequestError(f"{where}: fold {fold.name!r} holds out no strain")
+    if task.source is None:
+        raise RequestError(f"{where}: a task needs a [source]")
+
+
+def find_tasks(folders: Iterable[Path] = ()) -> dict[str, Task]:
+    """All tasks by name: the suite's own, then those in ``folders`` (each a task, or a folder of tasks).
+
+    Raises ``RequestError`` where a folder holds no task, or two tasks have one name.
+    """
+    found: dict[str, Task] = {}
+    for folder in [task_home(), *folders]:
+        if not folder.is_dir():
+            raise RequestError(f"--tasks-dir {folder}: no such folder")
+        places = [folder] if (folder / "task.toml").exists() else sorted(p.parent for p in folder.glob("*/task.toml"))
+        if not places:
+            raise RequestError(f"--tasks-dir {folder}: neither it nor a folder in it has a task.toml")
+        for place in places:
+            task = load_task(place)
+            if task.name in found:
+                raise RequestError(f"{place}: a task named {task.name!r} stands already in {found[task.name].folder}")
+            found[task.name] = task
+    return found
+
+
+def task_home() -> Path:
+    """Where the suite's own tasks stand: packed in the installed wheel, or ``tasks/`` of the checkout."""
+    return BUILTIN if BUILTIN.is_dir() else Path(__file__).parent.parent / "tasks"
+
+
+def pick(tasks: Mapping[str, Task], name: str) -> Task:
+    """The task of that name. Raises ``RequestError`` with the nearest known name."""
+    if name not in tasks:
+        raise RequestError(f"unknown task {name!r}: {suggest(name, tasks)}")
+    return tasks[name]
+
+
+def data_dir_of(given: Path | None) -> Path | None:
+    """The folder that is looked in first for data files: ``--data-dir``, else OMICSBENCH_DATA, else none."""
+    if given is not None:
+        return given
+    named = os.environ.get("OMICSBENCH_DATA")
+    return Path(named) if named else None

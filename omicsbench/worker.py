@@ -1,0 +1,244 @@
+"""One cell, in a process of its own: load, fit, time, simulate. Knows nothing of scores."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from omicsbench.errors import ContractError
+from omicsbench.model import Model, Simulation, Status, TaskInfo, check_simulation
+from omicsbench.parameters import split_factory
+from omicsbench.protocols import Split
+from omicsbench.records import Failure, Timing
+from omicsbench.reference import NoReference, integration_error, reference
+from omicsbench.timing import LATENCY_POINTS, latency, timed
+from omicsbench.trajectory import Array, Controls
+
+PROGRESS_INTERVAL = 0.1
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a worker needs for one cell; it reads no file but the model's source.
+
+    ``file`` is set for a one-file plugin. ``latency_budget`` in seconds.
+    """
+
+    factory: str
+    file: Path | None
+    model: str
+    parameters: dict[str, Any]
+    seed: int
+    device: str
+    info: TaskInfo
+    split: Split
+    oracle: bool = False
+    latency_budget: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a cell, before any scoring."""
+
+    simulation: Simulation
+    timing: Timing
+    details: dict[str, Any]
+    packages: dict[str, str]
+    gpu: str
+    peak_memory_mb: float
+    probes: dict[str, Array] = field(default_factory=dict)
+
+
+class Quiet(Protocol):
+    """A context within which nothing else of the suite runs."""
+
+    def __call__(self) -> AbstractContextManager[object]: ...
+
+
+def load_class(factory: str, file: Path | None) -> type[Model]:
+    """The model class that a factory names. Raises ``ContractError`` where it is none."""
+    module_name, name = split_factory(factory)
+    if file is not None and module_name not in sys.modules:
+        sys.path.append(str(file.parent))
+    found = getattr(importlib.import_module(module_name), name, None)
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise ContractError(f"factory {factory!r} names no subclass of omicsbench.Model")
+    return found
+
+
+def construct(job: Job) -> Model:
+    """The model of a job, loaded and made."""
+    return load_class(job.factory, job.file)(seed=job.seed, device=job.device, **job.parameters)
+
+
+def run_cell(job: Job, progress: Callable[..., None], quiet: Quiet) -> Outcome:
+    """Fit, time and simulate one cell. Raises whatever the model raises."""
+    split = job.split
+    np.random.seed(job.seed)  # noqa: NPY002 - so that a model that forgot its own seed still repeats
+    warm = split_factory(job.factory)[0] in sys.modules
+    model, load_seconds = timed(lambda: construct(job))
+    if job.oracle:
+        model.reveal(split.reality)  # type: ignore[attr-defined]
+    _, fit_seconds = timed(lambda: model.fit(list(split.train), job.info, progress))
+
+    horizon = np.linspace(0.0, job.info.horizon, LATENCY_POINTS)
+    one = split.controls[:1]
+
+    def single() -> Simulation:
+        return model.simulate(split.x0[:1].copy(), horizon.copy(), one)
+
+    with quiet():
+        first, first_seconds = timed(single)
+        steady = latency(single, job.latency_budget)
+    first = check_simulation(first, job.model, (1, horizon.size, split.x0.shape[1]))
+    simulation = simulate(model, job.model, split.x0, split.t, split.controls)
+    error, note = _integration_error(model, first, split, horizon)
+    return Outcome(
+        simulation=simulation,
+        timing=Timing(
+            load=None if warm else load_seconds,
+            fit=fit_seconds,
+            first_simulate=first_seconds,
+            latency=steady,
+            warm=warm,
+            fit_alone=True,
+            integration_error=error,
+            integration_note=note,
+        ),
+        details=dict(model.describe()),
+        packages=packages(),
+        gpu=gpu(),
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+def simulate(model: Model, name: str, x0: Array, t: Array, controls: Controls) -> Simulation:
+    """``model.simulate``, checked at the border."""
+    with np.errstate(all="ignore"):
+        raw = model.simulate(x0.copy(), t.copy(), controls)
+    return check_simulation(raw, name, (len(x0), t.size, x0.shape[1]))
+
+
+def _integration_error(model: Model, first: Simulation, split: Split, t: Array) -> tuple[float | None, str]:
+    if first.status[0] != Status.OK:
+        return None, "the model diverged"
+    try:
+        return integration_error(first.x[0], reference(model, split.x0[0], t, split.controls[:1])), ""
+    except NoReference as reason:
+        return None, str(reason)
+
+
+def packages() -> dict[str, str]:
+    """Versions of the numerical packages that this process has loaded."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = {"sklearn": "scikit-learn"}
+    found = {}
+    for module in (
+        "numpy",
+        "scipy",
+        "torch",
+        "torchdiffeq",
+        "jax",
+        "jaxlib",
+        "diffrax",
+        "equinox",
+        "optax",
+        "sklearn",
+        "pysindy",
+    ):
+        if module in sys.modules:
+            try:
+                found[names.get(module, module)] = version(names.get(module, module))
+            except PackageNotFoundError:
+                continue
+    return found
+
+
+def gpu() -> str:
+    """The name of the GPU that a loaded torch or jax sees, or nothing."""
+    torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
+    if torch is not None and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name(0))
+    if jax is not None and jax.default_backend() == "gpu":
+        return str(jax.devices()[0].device_kind)
+    return ""
+
+
+def serve(connection: Connection, log: str) -> None:
+    """The life of a worker process: one job after another until told to stop.
+
+    What models print goes to ``log``, so that nothing but results comes down the connection.
+    """
+    _redirect(log)
+    while True:
+        try:
+            job: Job | None = connection.recv()
+        except (EOFError, OSError):
+            return
+        if job is None:
+            return
+        try:
+            outcome = run_cell(job, _reporter(connection), lambda: _ask_for_quiet(connection))
+            connection.send(("done", outcome))
+        except (BrokenPipeError, EOFError):
+            return
+        except BaseException as error:
+            failure = Failure(
+                type=type(error).__name__, message=" ".join(str(error).split()), traceback=traceback.format_exc()
+            )
+            connection.send(("failed", failure))
+            if not isinstance(error, Exception):
+                return
+
+
+def _redirect(log: str) -> None:
+    import faulthandler
+
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+    faulthandler.enable()
+
+
+def _reporter(connection: Connection) -> Callable[..., None]:
+    last = 0.0
+
+    def progress(step: int, of: int, loss: float | None = None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= PROGRESS_INTERVAL or step >= of:
+            last = now
+            connection.send(("progress", int(step), int(of), None if loss is None else float(loss)))
+
+    return progress
+
+
+class _ask_for_quiet:
+    """Tells the parent that timing begins, waits for its word, and tells it when timing is over."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __enter__(self) -> None:
+        self.connection.send(("quiet",))
+        self.connection.recv()
+
+    def __exit__(self, *error: object) -> None:
+        self.connection.send(("noise",))
+        self.connection.recv()
