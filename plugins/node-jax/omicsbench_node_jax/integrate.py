@@ -1,0 +1,120 @@
+"""Trajectories of a field: by RK4 on fixed warped knots, or by diffrax with error control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from omicsbench.trajectory import Array
+from omicsbench_node_jax.field import Field
+from omicsbench_node_jax.network import Weights, vmap_many
+
+KNOTS = 36
+
+MAX_STEPS = 4096
+"""Where an adaptive solver gives up. Learned fields of these pathways take 20 to 200 steps."""
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How to integrate. ``rtol`` and ``atol`` (in units of y = x / SD) do not concern rk4: it has no error control."""
+
+    name: Literal["tsit5", "kvaerno5", "rk4"]
+    rtol: float
+    atol: float
+
+
+def warped_knots(start: float, span: float) -> Array:
+    """(KNOTS + 1,) times start + span (j / KNOTS)^1.5: dense at the start, where the states move fastest."""
+    return np.asarray(start + span * (np.arange(KNOTS + 1) / KNOTS) ** 1.5, dtype=np.float64)
+
+
+def rk4(field: Field, y0: jax.Array, knots: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """States and slopes (KNOTS + 1, S) at ``knots`` by the classical Runge-Kutta method, one step an interval."""
+    z, gate = jax.vmap(jax.vmap(field.inputs))(jnp.stack([knots[:-1], (knots[:-1] + knots[1:]) / 2, knots[1:]], axis=1))
+
+    def step(y: jax.Array, at: tuple[jax.Array, ...]) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        h, z, gate = at
+        k1 = field.rate(y, z[0], gate[0])
+        k2 = field.rate(y + h / 2 * k1, z[1], gate[1])
+        k3 = field.rate(y + h / 2 * k2, z[1], gate[1])
+        k4 = field.rate(y + h * k3, z[2], gate[2])
+        return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4), (y, k1)
+
+    last, (y, slope) = jax.lax.scan(step, y0, (jnp.diff(knots), z, gate))
+    last_slope = field.rate(last, z[-1, 2], gate[-1, 2])
+    return jnp.concatenate([y, last[None]]), jnp.concatenate([slope, last_slope[None]])
+
+
+def hermite(knots: jax.Array, y: jax.Array, slope: jax.Array, t: jax.Array) -> jax.Array:
+    """States (T, S) at times ``t`` (T,): the cubics through the states and slopes at ``knots``."""
+    right = jnp.clip(jnp.searchsorted(knots, t, side="right", method="compare_all"), 1, knots.size - 1)
+    left = right - 1
+    h = (knots[right] - knots[left])[:, None]
+    s = (t - knots[left])[:, None] / h
+    at_left = (1 - s) ** 2 * ((1 + 2 * s) * y[left] + s * h * slope[left])
+    at_right = s**2 * ((3 - 2 * s) * y[right] + (s - 1) * h * slope[right])
+    return at_left + at_right
+
+
+def adaptive(
+    field: Field, y0: jax.Array, saveat: diffrax.SaveAt, start: jax.Array, stop: jax.Array, solver: Solver
+) -> diffrax.Solution:
+    """Solve with error control from ``start`` to ``stop``. Never raises: what was not reached is not finite.
+
+    Steps end at the samples of the controls, where u(t) has its kinks: a tenth of the error for no more evaluations.
+    Not where samples are denser than steps: there the kinks are slight, and error control sees to them.
+    """
+    controller = diffrax.PIDController(rtol=solver.rtol, atol=solver.atol)
+    kinks = field.t if field.t.size <= KNOTS else None
+    return diffrax.diffeqsolve(
+        diffrax.ODETerm(lambda t, y, field: field(t, y)),
+        diffrax.Tsit5() if solver.name == "tsit5" else diffrax.Kvaerno5(),
+        start,
+        stop,
+        None,
+        y0,
+        field,
+        saveat=saveat,
+        stepsize_controller=diffrax.ClipStepSizeController(controller, step_ts=kinks),
+        max_steps=MAX_STEPS,
+        throw=False,
+    )
+
+
+@partial(jax.jit, static_argnames=("kind", "gated", "solver"))
+def trajectories(
+    weights: Weights,
+    constants: dict[str, jax.Array],
+    y0: jax.Array,
+    t: jax.Array,
+    knots: jax.Array,
+    control_t: jax.Array,
+    u: jax.Array,
+    *,
+    kind: str,
+    gated: bool,
+    solver: Solver,
+) -> tuple[jax.Array, jax.Array]:
+    """States y (N, B, T, S) of N members, and the steps that each solve took, (N, B).
+
+    ``weights`` with members in front; ``y0`` (B, S); ``t`` (T,), T >= 2; ``control_t`` (K,), ``u`` (B, K, C).
+    What a solver did not reach is not finite.
+    """
+
+    def one(weights: Weights, y0: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        field = Field(weights, control_t, u, constants, kind=kind, gated=gated)
+        if solver.name == "rk4":
+            return hermite(knots, *rk4(field, y0, knots), t), jnp.asarray(KNOTS)
+        solution = adaptive(field, y0, diffrax.SaveAt(ts=t), t[0], t[-1], solver)
+        return solution.ys, solution.stats["num_steps"]
+
+    strains = vmap_many(one, (None, 0, 0))
+    with jax.default_matmul_precision("highest"):
+        return vmap_many(strains, (0, None, None))(weights, y0, u)

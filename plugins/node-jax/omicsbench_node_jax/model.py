@@ -1,0 +1,235 @@
+"""The model: a neural ODE after Habaraduwa & Lixandru 2025 (arXiv:2512.08732)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any, Literal
+
+# Before equinox is imported: its error callbacks would keep compiled solvers out of the persistent cache.
+# Failure arrives as values that are not finite, which simulate looks for.
+os.environ.setdefault("EQX_ON_ERROR", "nan")
+
+import jax
+import numpy as np
+from platformdirs import user_cache_dir
+
+from omicsbench import Array, Controls, Model, Progress, Simulation, Status, TaskInfo, Trajectory
+from omicsbench.preprocessing import ControlTransform, state_scale
+from omicsbench_node_jax.field import control_constants
+from omicsbench_node_jax.integrate import Solver, trajectories, warped_knots
+from omicsbench_node_jax.network import TAU, Weights, bounded, initial_weights, mlp
+from omicsbench_node_jax.training import Noise, Settings, advance, initial_state, prepare
+
+CHUNK = 50
+"""Training steps between two reports of progress."""
+
+if os.environ.get("OMICSBENCH_JAX_CACHE") == "1":
+    jax.config.update("jax_compilation_cache_dir", os.path.join(user_cache_dir("omicsbench"), "jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+class NodeJax(Model):
+    """dx/dt = SD / TAU · gate(z) · MLP([x / SD, z]), with z the transformed, standardised controls at time t.
+
+    SD (S,) is ``state_scale`` of the training strains and TAU 10 hours. Computes in float32.
+    Raises ``ValueError`` for unsuitable parameters, ``RuntimeError`` where JAX has no such ``device``.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        device: str,
+        width: int = 32,
+        depth: int = 2,
+        steps: int = 400,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 1e-4,
+        control_transform: Literal["log", "hill", "raw"] = "hill",
+        control_noise: float = 1.0,
+        x0_noise: float = 0.3,
+        interpolated_weight: float = 0.1,
+        lipschitz: float | None = None,
+        negativity_penalty: float = 0.0,
+        mass_penalty: float = 0.0,
+        gate: bool = False,
+        members: int = 1,
+        rtol: float = 1e-4,
+        atol: float = 1e-5,
+        solver: Literal["tsit5", "kvaerno5", "rk4"] = "tsit5",
+    ) -> None:
+        for name, value in {"width": width, "steps": steps, "members": members}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name, value in {"learning_rate": learning_rate, "rtol": rtol, "atol": atol}.items():
+            if not value > 0:
+                raise ValueError(f"{name} must be above 0, got {value}")
+        for name, value in {
+            "depth": depth,
+            "weight_decay": weight_decay,
+            "control_noise": control_noise,
+            "x0_noise": x0_noise,
+            "interpolated_weight": interpolated_weight,
+            "negativity_penalty": negativity_penalty,
+            "mass_penalty": mass_penalty,
+        }.items():
+            if not value >= 0:
+                raise ValueError(f"{name} must not be negative, got {value}")
+        if lipschitz is not None and not lipschitz > 0:
+            raise ValueError(f"lipschitz must be above 0 or None, got {lipschitz}")
+        if solver not in ("tsit5", "kvaerno5", "rk4"):
+            raise ValueError(f"solver must be tsit5, kvaerno5 or rk4, got {solver!r}")
+        if control_transform not in ("log", "hill", "raw"):
+            raise ValueError(f"control_transform must be log, hill or raw, got {control_transform!r}")
+        self.seed, self.width, self.depth, self.members, self.gate = seed, width, depth, members, gate
+        self.control_transform, self.solver = control_transform, Solver(solver, rtol, atol)
+        self.settings = Settings(
+            steps=steps,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            control_noise=control_noise,
+            x0_noise=x0_noise,
+            interpolated_weight=interpolated_weight,
+            negativity_penalty=negativity_penalty,
+            mass_penalty=mass_penalty,
+            lipschitz=lipschitz,
+        )
+        self.device = _find_device(device)
+
+    def fit(self, train: Sequence[Trajectory], task: TaskInfo, progress: Progress) -> None:
+        self.horizon = task.horizon
+        self.sd = state_scale(train)
+        self.transform = ControlTransform.fit(train, self.control_transform)
+        states, controls = len(self.sd), len(self.transform.mean)
+        rng = np.random.default_rng(self.seed % 2**32)
+        sizes = [states + controls, *[self.width] * self.depth, states]
+        weights = _stack([initial_weights(rng, sizes) for _ in range(self.members)])
+        strains, constants = (_float32(part) for part in (prepare(train, self.sd), control_constants(self.transform)))
+        shape = (CHUNK, self.members, len(strains.y0))
+
+        def draw() -> Noise:
+            return _float32(Noise(rng.standard_normal((*shape, controls)), rng.standard_normal((*shape, states))))
+
+        state = jax.vmap(initial_state)(weights)
+        state, strains, constants, settings = jax.device_put((state, strains, constants, self.settings), self.device)
+        began = perf_counter()
+        run = advance.lower(
+            state, 0, 1, draw(), strains, constants, settings, kind=self.control_transform, solver=self.solver
+        ).compile()
+        self.compile_seconds = perf_counter() - began
+
+        steps = self.settings.steps
+        for first in range(0, steps, CHUNK):
+            last = min(first + CHUNK, steps)
+            state, losses = run(state, first, last, draw(), strains, constants, settings)
+            self.loss = float(np.mean(losses))
+            progress(last, steps, self.loss)
+        self._keep(jax.device_get(state.weights))
+
+    def simulate(self, x0: Array, t: Array, controls: Controls) -> Simulation:
+        strains = len(x0)
+        if t.size == 1:
+            y, steps = np.broadcast_to(x0 / self.sd, (self.members, strains, 1, len(self.sd))), 0
+        else:
+            # Hours since t[0] keep float32 exact; knots reach the horizon so that they do not depend on what is asked.
+            span = max(self.horizon, float(t[-1] - t[0]))
+            arrays = [
+                np.asarray(a, dtype=np.float32)
+                for a in (x0 / self.sd, t - t[0], warped_knots(0.0, span), controls.t - t[0], controls.u)
+            ]
+            static = {"kind": self.control_transform, "gated": self.gate, "solver": self.solver}
+            y, steps = jax.device_get(trajectories(self._effective, self._constants, *arrays, **static))
+        x = np.asarray(y, dtype=np.float64) * self.sd
+        x[:, :, 0] = x0
+        gone = np.maximum.accumulate(~np.isfinite(x).all(axis=3), axis=2)
+        x[gone] = np.nan
+        nfe = self._evaluations(np.broadcast_to(steps, (self.members, strains)))
+        if self.members == 1:
+            return Simulation(x[0], np.where(gone[0].any(axis=1), Status.DIVERGED, Status.OK), nfe)
+        return _ensemble(x, gone, nfe)
+
+    def field(self, x: Array, u: Array) -> Array | None:
+        """dx/dt in float64, so that it can be integrated to a tight tolerance. None for an ensemble."""
+        if self.members > 1:
+            return None
+        z = self.transform(u)
+        gate = np.exp(-self.transform.outside(z))[:, None] if self.gate else 1.0
+        columns = [(w, b[:, None]) for w, b in bounded(self.weights[0], self.settings.lipschitz, np)]
+        outputs = mlp(columns, np.concatenate([x / self.sd, z], axis=1).T, np).T
+        return np.asarray(self.sd / TAU * gate * outputs)
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            "number_of_weights": sum(w.size + b.size for w, b in self._weights),
+            "training_loss": self.loss,
+            "compile_seconds": self.compile_seconds,
+        }
+
+    @property
+    def weights(self) -> list[Weights]:
+        """A list over members of a list over layers of (W (out, in), b (out,)), as trained: before ``lipschitz``."""
+        return [
+            [(w[n].astype(np.float64), b[n].astype(np.float64)) for w, b in self._weights] for n in range(self.members)
+        ]
+
+    def set_weights(self, weights: Sequence[Weights]) -> None:
+        """Replace the weights of a fitted model by others of the same structure. Raises ``ValueError`` otherwise."""
+        have, want = ([[(w.shape, b.shape) for w, b in member] for member in ws] for ws in (weights, self.weights))
+        if have != want:
+            raise ValueError(f"set_weights: wanted layers of shapes {want}, got {have}")
+        self._keep(_stack(weights))
+
+    def _keep(self, weights: Weights) -> None:
+        """Take stacked ``weights``; put on the device what simulate needs."""
+        self._weights = weights
+        effective = _stack([bounded(member, self.settings.lipschitz, np) for member in self.weights])
+        self._effective, self._constants = jax.device_put((effective, control_constants(self.transform)), self.device)
+
+    def _evaluations(self, steps: np.ndarray) -> np.ndarray | None:
+        """Evaluations of the field (B,) over all members; None for kvaerno5: nobody counts its Newton iterations."""
+        if self.solver.name == "kvaerno5":
+            return None
+        # RK4 also evaluates the last slope. Tsit5 reuses its last stage; choosing the first step takes two more.
+        evaluations = 4 * steps + 1 if self.solver.name == "rk4" else 6 * steps + 3
+        return np.where(steps > 0, evaluations, 0).sum(axis=0)
+
+
+def _ensemble(x: Array, gone: np.ndarray, nfe: np.ndarray | None) -> Simulation:
+    """The mean of members ``x`` (N, B, T, S) that did not diverge (of all, if none), and the members as samples.
+
+    ``gone`` (N, B, T) marks where a member has diverged. A strain has diverged when more than half of its members
+    have, from the time when that happens. In the samples a diverged member gives way to the next that has not.
+    """
+    lost = gone.any(axis=2)
+    counted = (~lost | lost.all(axis=0))[:, :, None, None]
+    mean = np.where(counted, x, 0.0).sum(axis=0) / counted.sum(axis=0)
+    mean[2 * gone.sum(axis=0) > len(x)] = np.nan
+    status = np.where(2 * lost.sum(axis=0) > len(x), Status.DIVERGED, Status.OK)
+    samples = x.copy()
+    for strain in np.flatnonzero(lost.any(axis=0) & ~lost.all(axis=0)):
+        good = np.flatnonzero(~lost[:, strain])
+        for member in np.flatnonzero(lost[:, strain]):
+            samples[member, strain] = x[good[np.searchsorted(good, member) % good.size], strain]
+    return Simulation(mean, status, nfe, samples)
+
+
+def _stack(members: Sequence[Weights]) -> Weights:
+    """Weights of all members in one, float32, members in front."""
+    return [
+        tuple(np.stack(parts).astype(np.float32) for parts in zip(*layer, strict=True))  # type: ignore[misc]
+        for layer in zip(*members, strict=True)
+    ]
+
+
+def _float32(tree: Any) -> Any:
+    return jax.tree.map(lambda a: np.asarray(a, dtype=np.float32), tree)
+
+
+def _find_device(kind: str) -> jax.Device:
+    try:
+        return jax.devices(kind)[0]
+    except RuntimeError as error:
+        raise RuntimeError(f"node-jax: JAX has no device {kind!r} here ({str(error).splitlines()[0]})") from error
