@@ -64,8 +64,8 @@ class Planned:
             seed=self.cell.model_seed,
             device=self.cell.device,
             info=self.task.info,
-            split=self.split,
-            oracle=spec.role == "oracle",
+            inputs=self.split.inputs,
+            reality=self.split.reality if spec.role == "oracle" else None,
             latency_budget=latency_budget,
         )
 

@@ -1,14 +1,14 @@
 """Protocols: what ``fit`` sees, what ``simulate`` is given, and where predictions are scored.
 
-``prepare`` turns the strains of a fold into a ``Split``. Everything a model can touch is in its input half,
-and ``inputs_sha256`` is taken over exactly those bytes, so identical splits means identical hashes.
+``prepare`` turns the strains of a fold into a ``Split``. All that a model can touch is its ``Inputs``, whose hash is
+taken over exactly those bytes: identical splits means identical hashes.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,24 +46,16 @@ class Target:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """One fold under one protocol.
-
-    Inputs: ``train``; ``x0`` (B, S), ``t`` (T,) hours and ``controls`` of the B held-out strains.
-    Scoring: ``targets`` (the first is the headline) and ``scale`` (S,), the unit of NRMSE.
-    """
+class Inputs:
+    """All that a model is given: ``train`` to fit; ``x0`` (B, S), ``t`` (T,) hours and ``controls`` to simulate."""
 
     train: tuple[Trajectory, ...]
-    held_out: tuple[str, ...]
     x0: Array
     t: Array
     controls: Controls
-    targets: tuple[Target, ...]
-    scale: Array
-    reality: Any = None
 
     @property
-    def inputs_sha256(self) -> str:
+    def sha256(self) -> str:
         """Over every byte that a model is given."""
         digest = hashlib.sha256()
         for strain in self.train:
@@ -73,6 +65,21 @@ class Split:
         for array in (self.x0, self.t, self.controls.t, self.controls.u):
             _feed(digest, array)
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One fold under one protocol: what a model is given, and what it is scored against.
+
+    Of the B strains in ``held_out``, ``targets`` hold the truth (the first is the headline); ``scale`` (S,) is
+    the unit of NRMSE. Only ``inputs`` ever goes to a worker; ``reality`` goes to an oracle alone.
+    """
+
+    inputs: Inputs
+    held_out: tuple[str, ...]
+    targets: tuple[Target, ...]
+    scale: Array
+    reality: Any = None
 
     @property
     def truth_sha256(self) -> str:
@@ -131,11 +138,13 @@ def _measured(data: FoldData, horizon: float) -> Split:
     if data.truth is not None:
         targets.insert(0, target("truth", data.truth))
     return Split(
-        train=data.train,
+        inputs=Inputs(
+            train=data.train,
+            x0=np.stack([_start(strain) for strain in strains]),
+            t=t,
+            controls=Controls.stack([strain.controls for strain in strains]),
+        ),
         held_out=tuple(strain.strain for strain in strains),
-        x0=np.stack([_start(strain) for strain in strains]),
-        t=t,
-        controls=Controls.stack([strain.controls for strain in strains]),
         targets=tuple(targets),
         scale=_scale(data),
         reality=data.reality,
@@ -148,12 +157,14 @@ def _published(data: FoldData, horizon: float) -> Split:
     held_out = [_dense(strain, horizon) for strain in data.held_out]
     t = held_out[0].t
     return Split(
-        train=train,
+        inputs=Inputs(
+            train=train,
+            # The measured x(0): the smoothed one would carry a rounding error made of later, held-out values.
+            x0=np.stack([_start(strain) for strain in data.held_out]),
+            t=t,
+            controls=Controls.stack([strain.controls for strain in held_out]),
+        ),
         held_out=tuple(strain.strain for strain in held_out),
-        # The measured x(0): the smoothed one would carry a rounding error made of later, held-out values.
-        x0=np.stack([_start(strain) for strain in data.held_out]),
-        t=t,
-        controls=Controls.stack([strain.controls for strain in held_out]),
         targets=(Target("interpolated", np.arange(t.size), np.stack([strain.x for strain in held_out])),),
         scale=_scale(data),
     )
@@ -162,7 +173,7 @@ def _published(data: FoldData, horizon: float) -> Split:
 def _leaky(data: FoldData, horizon: float) -> Split:
     clean = _published(data, horizon)
     leak = tuple(_dense(strain, horizon) for strain in data.held_out)
-    return Split((*clean.train, *leak), clean.held_out, clean.x0, clean.t, clean.controls, clean.targets, clean.scale)
+    return replace(clean, inputs=replace(clean.inputs, train=(*clean.inputs.train, *leak)))
 
 
 def _dense(strain: Trajectory, horizon: float) -> Trajectory:
@@ -208,12 +219,8 @@ def protocol_of(name: str) -> Protocol:
 def prepare(task: Task, protocol: str, data: FoldData) -> Split:
     """The split of a fold's data under a protocol, with read-only arrays."""
     split = protocol_of(protocol).prepare(data, task.horizon)
-    for array in (
-        split.x0,
-        split.t,
-        split.scale,
-        *(a for target in split.targets for a in (target.index, target.truth)),
-    ):
+    truths = [array for target in split.targets for array in (target.index, target.truth)]
+    for array in (split.inputs.x0, split.inputs.t, split.scale, *truths):
         array.flags.writeable = False
     return split
 

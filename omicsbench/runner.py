@@ -158,7 +158,7 @@ def to_record(
         states=[state.name for state in planned.task.states],
         role=planned.offer.spec.role,
         deterministic=planned.offer.spec.deterministic,
-        inputs_sha256=split.inputs_sha256,
+        inputs_sha256=split.inputs.sha256,
         truth_sha256=split.truth_sha256,
         strains=len(split.held_out),
         environment=environment(settings.threads, {}, ""),

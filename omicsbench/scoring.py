@@ -34,7 +34,7 @@ def score_simulation(
         result[target.name] = TargetScores(
             per_state=scores.per_state,
             mean=scores.mean,
-            prediction=Prediction(t=split.t[target.index].tolist(), x=to_json(prediction)) if small else None,
+            prediction=Prediction(t=split.inputs.t[target.index].tolist(), x=to_json(prediction)) if small else None,
             omitted="" if small else "size",
         )
     return result

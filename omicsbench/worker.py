@@ -20,7 +20,7 @@ import numpy as np
 from omicsbench.errors import ContractError
 from omicsbench.model import Model, Simulation, Status, TaskInfo, check_simulation
 from omicsbench.parameters import split_factory
-from omicsbench.protocols import Split
+from omicsbench.protocols import Inputs
 from omicsbench.records import Failure, Timing
 from omicsbench.reference import NoReference, integration_error, reference
 from omicsbench.timing import LATENCY_POINTS, latency, timed
@@ -33,7 +33,7 @@ PROGRESS_INTERVAL = 0.1
 class Job:
     """Everything a worker needs for one cell; it reads no file but the model's source.
 
-    ``file`` is set for a one-file plugin. ``latency_budget`` in seconds.
+    ``file`` is set for a one-file plugin; ``reality`` for an oracle. ``latency_budget`` in seconds.
     """
 
     factory: str
@@ -43,8 +43,8 @@ class Job:
     seed: int
     device: str
     info: TaskInfo
-    split: Split
-    oracle: bool = False
+    inputs: Inputs
+    reality: Any = None
     latency_budget: float = 1.0
 
 
@@ -85,26 +85,26 @@ def construct(job: Job) -> Model:
 
 def run_cell(job: Job, progress: Callable[..., None], quiet: Quiet) -> Outcome:
     """Fit, time and simulate one cell. Raises whatever the model raises."""
-    split = job.split
+    given = job.inputs
     np.random.seed(job.seed)  # noqa: NPY002 - so that a model that forgot its own seed still repeats
     warm = split_factory(job.factory)[0] in sys.modules
     model, load_seconds = timed(lambda: construct(job))
-    if job.oracle:
-        model.reveal(split.reality)  # type: ignore[attr-defined]
-    _, fit_seconds = timed(lambda: model.fit(list(split.train), job.info, progress))
+    if job.reality is not None:
+        model.reveal(job.reality)  # type: ignore[attr-defined]
+    _, fit_seconds = timed(lambda: model.fit(list(given.train), job.info, progress))
 
     horizon = np.linspace(0.0, job.info.horizon, LATENCY_POINTS)
-    one = split.controls[:1]
+    one = given.controls[:1]
 
     def single() -> Simulation:
-        return model.simulate(split.x0[:1].copy(), horizon.copy(), one)
+        return model.simulate(given.x0[:1].copy(), horizon.copy(), one)
 
     with quiet():
         first, first_seconds = timed(single)
         steady = latency(single, job.latency_budget)
-    first = check_simulation(first, job.model, (1, horizon.size, split.x0.shape[1]))
-    simulation = simulate(model, job.model, split.x0, split.t, split.controls)
-    error, note = _integration_error(model, first, split, horizon)
+    first = check_simulation(first, job.model, (1, horizon.size, given.x0.shape[1]))
+    simulation = simulate(model, job.model, given.x0, given.t, given.controls)
+    error, note = _integration_error(model, first, given, horizon)
     return Outcome(
         simulation=simulation,
         timing=Timing(
@@ -131,11 +131,11 @@ def simulate(model: Model, name: str, x0: Array, t: Array, controls: Controls) -
     return check_simulation(raw, name, (len(x0), t.size, x0.shape[1]))
 
 
-def _integration_error(model: Model, first: Simulation, split: Split, t: Array) -> tuple[float | None, str]:
+def _integration_error(model: Model, first: Simulation, given: Inputs, t: Array) -> tuple[float | None, str]:
     if first.status[0] != Status.OK:
         return None, "the model diverged"
     try:
-        return integration_error(first.x[0], reference(model, split.x0[0], t, split.controls[:1])), ""
+        return integration_error(first.x[0], reference(model, given.x0[0], t, given.controls[:1])), ""
     except NoReference as reason:
         return None, str(reason)
 
