@@ -1,0 +1,91 @@
+"""Arrays kept on disk by the content of the request that made them. Losing the cache costs time, never a result."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from omicsbench.trajectory import Array
+
+_SOURCES = ("world.py", "field.py", "strains.py", "integrate.py")
+_LARGEST, _TOTAL = 2**28, 2**30  # bytes of one entry, and of all
+
+
+def cache_dir() -> Path:
+    """``OMICSBENCH_CACHE``, or the user's cache folder; simulated strains are in its ``kinetics``."""
+    named = os.environ.get("OMICSBENCH_CACHE")
+    return Path(named or platformdirs.user_cache_dir("omicsbench", appauthor=False)) / "kinetics"
+
+
+def content_key(**request: Any) -> str:
+    """sha256 of a request (JSON values) and of the code that answers it: equal keys mean equal arrays."""
+    text = json.dumps(request, sort_keys=True)
+    return hashlib.sha256(f"{_source_digest()} {text}".encode()).hexdigest()
+
+
+@cache
+def _source_digest() -> str:
+    here = Path(__file__).parent
+    return hashlib.sha256(b"".join((here / name).read_bytes() for name in _SOURCES)).hexdigest()
+
+
+def cached(key: str, shape: tuple[int, ...], make: Callable[[], Array]) -> Array:
+    """The array of ``shape`` kept under ``key``, or what ``make`` returns, which is then kept.
+
+    A damaged entry is made anew. Entries appear whole or not at all, so writers may race. A folder that cannot be
+    written to, or an array above 256 MiB, only means that nothing is kept.
+    """
+    path = cache_dir() / f"{key}.npz"
+    found = _load(path, shape)
+    if found is not None:
+        return found
+    made = make()
+    if made.nbytes <= _LARGEST:
+        with contextlib.suppress(OSError):
+            _save(path, made)
+    return made
+
+
+def _load(path: Path, shape: tuple[int, ...]) -> Array | None:
+    try:
+        with np.load(path, allow_pickle=False) as archive:  # checks the CRC
+            x = archive["x"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+    return x if x.shape == shape and x.dtype == np.float64 else None
+
+
+def _save(path: Path, x: Array) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, x=x)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _prune(path.parent)
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest entries until the rest is within bounds."""
+    entries = sorted(((entry.stat(), entry) for entry in folder.glob("*.npz")), key=lambda pair: pair[0].st_mtime)
+    excess = sum(stat.st_size for stat, _ in entries) - _TOTAL
+    for stat, entry in entries:
+        if excess <= 0:
+            return
+        entry.unlink(missing_ok=True)
+        excess -= stat.st_size
