@@ -59,7 +59,7 @@ class _Sweep:
         self.inputs = [torch.stack(records) for records in by_layer]
         # tanh' = 1 - tanh².
         self.bends: list[Sequence[Tensor]] = [(1.0 - units.square()).unbind(0) for units in self.inputs[1:]]
-        self.transposed = [matrix.mT for matrix in rate.matrices]
+        self.transposed = [matrix.mT.contiguous() for matrix in rate.matrices]
         self.at = len(rate.tape)
         self.seen: list[Record] = []
 

@@ -17,8 +17,8 @@ from omicsbench_node_torch.training import PRECISION, Recipe, prepare, train_net
 
 Count = NDArray[np.int64]
 
-CHUNK = 4096
-"""Strains times members that are simulated at once: bounds the memory of large batches."""
+CHUNK = {"cpu": 2048, "cuda": 65536}
+"""Strains times members that are simulated at once: what a core's cache holds, what a GPU's memory holds."""
 
 
 class NodeTorch(Model):
@@ -103,7 +103,7 @@ class NodeTorch(Model):
         self.network = Network.load(members).bounded(self.recipe.lipschitz).to(PRECISION).to(self.device)
 
     def simulate(self, x0: Array, t: Array, controls: Controls) -> Simulation:
-        size = max(1, CHUNK // len(self.network))
+        size = max(1, CHUNK[self.device] // len(self.network))
         parts = [
             self._solve(self.network, x0[n : n + size], t, controls[n : n + size]) for n in range(0, len(x0), size)
         ]
@@ -111,11 +111,13 @@ class NodeTorch(Model):
         nfe = np.concatenate([part for _, part in parts])
         # What comes after the first value that is not finite has no meaning.
         y[~np.logical_and.accumulate(np.isfinite(y).all(-1), axis=2)] = np.nan
-        x = y * self.scale
-        x[:, :, 0] = x0
-        if len(x) == 1:
-            return Simulation(x=x[0], status=_status(np.isnan(x[0]).any((1, 2))), nfe=nfe)
-        return _ensemble(x, nfe)
+        samples = y * self.scale
+        samples[:, :, 0] = x0
+        if len(samples) == 1:
+            return Simulation(x=samples[0], status=_status(np.isnan(samples[0]).any((1, 2))), nfe=nfe)
+        x, gone = _mean(samples)
+        x[:, 0] = x0
+        return Simulation(x=x, status=_status(gone), nfe=nfe, samples=samples)
 
     def _solve(self, network: Network, x0: Array, t: Array, controls: Controls) -> tuple[Array, Count]:
         """y (M, B, T, S), NaN from where the solver gave up, and the evaluations of all members' fields (B,)."""
@@ -164,22 +166,22 @@ class NodeTorch(Model):
         return {"weights": count, "members": len(self.network), "training loss": self.loss}
 
 
-def _ensemble(samples: Array, nfe: Count) -> Simulation:
-    """The mean of the members' trajectories (M, B, T, S), without those that diverge unless all do.
+def _mean(samples: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Of the members' trajectories (M, B, T, S), without those that diverge unless all do; and where most did, (B,).
 
-    Where more than half have diverged there is no mean. In the samples the place of a diverged member is taken by the
-    next sound one.
+    There is no mean from where more than half have diverged. In ``samples`` the next sound member takes the place of
+    a diverged one.
     """
-    sound: NDArray[np.bool_] = np.isfinite(samples).all((2, 3))
-    used = sound | ~sound.any(axis=0)
-    x = np.where(used[:, :, None, None], samples, 0.0).sum(axis=0) / used.sum(axis=0)[:, None, None]
-    gone = np.isnan(samples).any(axis=-1).mean(axis=0) > 0.5
+    lost = np.isnan(samples).any(axis=-1)
+    diverged = lost.any(axis=-1)
+    x: Array = samples.mean(axis=0)
+    for strain in np.flatnonzero(diverged.any(axis=0) & ~diverged.all(axis=0)):
+        sound = np.flatnonzero(~diverged[:, strain])
+        x[strain] = samples[sound, strain].mean(axis=0)
+        samples[:, strain] = samples[sound[np.searchsorted(sound, np.arange(len(samples))) % sound.size], strain]
+    gone: NDArray[np.bool_] = lost.mean(axis=0) > 0.5
     x[gone] = np.nan
-    for strain, members in enumerate(used.T):
-        sources = np.flatnonzero(members)
-        following = sources[np.searchsorted(sources, np.arange(len(samples))) % sources.size]
-        samples[:, strain] = samples[following, strain]
-    return Simulation(x=x, status=_status(gone.any(axis=1)), nfe=nfe, samples=samples)
+    return x, gone.any(axis=-1)
 
 
 def _status(diverged: NDArray[np.bool_]) -> Count:

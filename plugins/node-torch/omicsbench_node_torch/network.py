@@ -62,6 +62,14 @@ class Network:
         """The same in another precision or on another device."""
         return Network(tuple(m.to(like) for m in self.matrices), tuple(b.to(like) for b in self.biases))
 
+    def leaf(self, dtype: torch.dtype, device: torch.device) -> Network:
+        """A copy to be trained."""
+
+        def copy(weights: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return tuple(w.detach().to(device, dtype, copy=True).requires_grad_() for w in weights)
+
+        return Network(copy(self.matrices), copy(self.biases))
+
     def member(self, m: int) -> Network:
         return Network(tuple(x[m : m + 1] for x in self.matrices), tuple(x[m : m + 1] for x in self.biases))
 

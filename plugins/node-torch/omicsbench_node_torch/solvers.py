@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchdiffeq import odeint
 
@@ -40,16 +41,16 @@ def stage_times(knots: Array) -> Array:
     return times
 
 
-def dense_output(knots: Array, t: Array) -> tuple[Array, Array]:
-    """Matrices (T, J) that give the cubic Hermite interpolant at ``t`` (T,) from values and slopes at the knots."""
+def hermite(knots: Array, t: Array) -> tuple[NDArray[np.int64], Array]:
+    """The cubic Hermite interpolant at ``t`` (T,): the knot on the left (T,) and weights (4, T).
+
+    The weights are of the values at that knot and the next, then of the slopes there.
+    """
     left = np.clip(np.searchsorted(knots, t, side="right") - 1, 0, knots.size - 2)
     step = knots[left + 1] - knots[left]
     s = (t - knots[left]) / step
-    rows = np.arange(t.size)
-    value, slope = np.zeros((2, t.size, knots.size))
-    value[rows, left], value[rows, left + 1] = (1 + 2 * s) * (1 - s) ** 2, s**2 * (3 - 2 * s)
-    slope[rows, left], slope[rows, left + 1] = step * s * (1 - s) ** 2, step * s**2 * (s - 1)
-    return value, slope
+    weights = [(1 + 2 * s) * (1 - s) ** 2, s**2 * (3 - 2 * s), step * s * (1 - s) ** 2, step * s**2 * (s - 1)]
+    return left, np.stack(weights)
 
 
 def rk4(
@@ -77,8 +78,10 @@ def simulate_rk4(network: Network, inputs: Inputs, y0: Tensor, t: Array, horizon
     z, gates = inputs.at(stage_times(knots))
     drives = network.drive(z).unbind(1)
     y, dy = rk4(network.rate(y0.shape[-1]), y0, drives, gates_at(gates, len(z)), np.diff(knots))
-    value, slope = (torch.as_tensor(part, dtype=y0.dtype, device=y0.device) for part in dense_output(knots, t))
-    return value @ y + slope @ dy, 4 * (knots.size - 1) + 1
+    left, weights = hermite(knots, t)
+    w = torch.as_tensor(weights, dtype=y0.dtype, device=y0.device)[:, :, None]
+    read = y[:, :, left] * w[0] + y[:, :, left + 1] * w[1] + dy[:, :, left] * w[2] + dy[:, :, left + 1] * w[3]
+    return read, 4 * (knots.size - 1) + 1
 
 
 def gates_at(gates: Tensor | None, times: int) -> Sequence[Tensor | None]:

@@ -16,7 +16,7 @@ from omicsbench import Array, Progress, Trajectory
 from omicsbench.preprocessing import ControlTransform, interpolate_states
 from omicsbench_node_torch.adjoint import solve
 from omicsbench_node_torch.network import Inputs, Network
-from omicsbench_node_torch.solvers import KNOTS, dense_output, stage_times, warped_knots
+from omicsbench_node_torch.solvers import KNOTS, hermite, stage_times, warped_knots
 
 PRECISION = torch.float32
 
@@ -79,7 +79,9 @@ def prepare(
         t = np.concatenate([points[n][0] for points, _ in parts])
         y = np.concatenate([points[n][1] for points, _ in parts])
         share = np.concatenate([np.full(points[n][1].shape, each) for points, each in parts])
-        value[n, : t.size], slope[n, : t.size] = dense_output(knots, t - strain.t[0])
+        left, weights = hermite(knots, t - strain.t[0])
+        row = np.arange(t.size)
+        value[n, row, left], value[n, row, left + 1], slope[n, row, left], slope[n, row, left + 1] = weights
         target[n, : t.size] = np.nan_to_num(y)
         weight[n, : t.size] = np.where(np.isfinite(y), share, 0.0)
 
@@ -105,10 +107,8 @@ def train_network(
 ) -> tuple[Network, float]:
     """Adam with cosine decay to 0. The trained network, bounded if the recipe says so, and its last mean loss."""
     device = lesson.y0.device
-    network = network.to(PRECISION).to(device)
+    network = network.leaf(PRECISION, device)
     parameters = [*network.matrices, *network.biases]
-    for parameter in parameters:
-        parameter.requires_grad_()
     optimiser = torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=max(recipe.steps, 1))
     last = float("nan")
