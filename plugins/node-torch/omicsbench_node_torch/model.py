@@ -99,7 +99,13 @@ class NodeTorch(Model):
         return self.network.dump()
 
     def set_weights(self, members: Sequence[Layers]) -> None:
-        """Replaces the fitted weights by others in the form of ``weights``; the Lipschitz bound applies."""
+        """Replaces the fitted weights; the Lipschitz bound applies. ``ValueError`` where shapes are not as fitted."""
+        have, want = (
+            [[(matrix.shape, bias.shape) for matrix, bias in layers] for layers in each]
+            for each in (members, self.weights)
+        )
+        if have != want:
+            raise ValueError(f"set_weights: layers of shapes {want} wanted, got {have}")
         self.network = Network.load(members).bounded(self.recipe.lipschitz).to(PRECISION).to(self.device)
 
     def simulate(self, x0: Array, t: Array, controls: Controls) -> Simulation:
@@ -127,10 +133,10 @@ class NodeTorch(Model):
         try:
             with torch.no_grad():
                 if self.solver == "rk4":
-                    y, evaluations = simulate_rk4(network, inputs, y0, t - t[0], self.horizon)
+                    solution, evaluations = simulate_rk4(network, inputs, y0, t - t[0], self.horizon)
                 else:
-                    y, evaluations = simulate_dopri5(network, inputs, y0, t - t[0], self.rtol, self.atol)
-            return y.cpu().numpy().astype(np.float64), np.full(strains, evaluations * members)
+                    solution, evaluations = simulate_dopri5(network, inputs, y0, t - t[0], self.rtol, self.atol)
+            return solution.cpu().numpy().astype(np.float64), np.full(strains, evaluations * members)
         except GaveUp as failure:
             reached = failure.reached
         if members == strains == 1:
@@ -138,13 +144,14 @@ class NodeTorch(Model):
             kept = t[t - t[0] <= reached]
             whole[:, :, : kept.size], nfe = self._solve(network, x0, kept, controls)
             return whole, nfe
-        # One that cannot be solved must not take the others with it.
-        alone, nfe = np.empty((members, strains, t.size, x0.shape[1])), np.zeros(strains, dtype=np.int64)
-        for m, n in np.ndindex(members, strains):
-            y_one, nfe_one = self._solve(network.member(m), x0[[n]], t, controls[[n]])
-            alone[m, n] = y_one[0, 0]
-            nfe[n] += nfe_one[0]
-        return alone, nfe
+        # One that cannot be solved must not take the others with it: halve the batch until it stands alone.
+        if strains > 1:
+            halves = slice(None, strains // 2), slice(strains // 2, None)
+            (y, nfe), (y2, nfe2) = (self._solve(network, x0[half], t, controls[half]) for half in halves)
+            return np.concatenate([y, y2], axis=1), np.concatenate([nfe, nfe2])
+        halves = slice(None, members // 2), slice(members // 2, None)
+        (y, nfe), (y2, nfe2) = (self._solve(network.part(half), x0, t, controls) for half in halves)
+        return np.concatenate([y, y2]), nfe + nfe2
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.tensor(array, dtype=PRECISION, device=self.device)
@@ -162,8 +169,8 @@ class NodeTorch(Model):
         return np.asarray(self.scale * gate * rate)
 
     def describe(self) -> Mapping[str, Any]:
-        count = sum(matrix.size + bias.size for matrix, bias in self.weights[0])
-        return {"weights": count, "members": len(self.network), "training loss": self.loss}
+        count = sum(matrix.size + bias.size for member in self.weights for matrix, bias in member)
+        return {"number_of_weights": count, "training_loss": self.loss}
 
 
 def _mean(samples: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -172,16 +179,16 @@ def _mean(samples: Array) -> tuple[Array, NDArray[np.bool_]]:
     There is no mean from where more than half have diverged. In ``samples`` the next sound member takes the place of
     a diverged one.
     """
-    lost = np.isnan(samples).any(axis=-1)
-    diverged = lost.any(axis=-1)
+    lost = np.logical_or.reduce(np.isnan(samples), axis=-1)
+    diverged = np.logical_or.reduce(lost, axis=-1)
     x: Array = samples.mean(axis=0)
     for strain in np.flatnonzero(diverged.any(axis=0) & ~diverged.all(axis=0)):
         sound = np.flatnonzero(~diverged[:, strain])
         x[strain] = samples[sound, strain].mean(axis=0)
         samples[:, strain] = samples[sound[np.searchsorted(sound, np.arange(len(samples))) % sound.size], strain]
-    gone: NDArray[np.bool_] = lost.mean(axis=0) > 0.5
+    gone = lost.mean(axis=0) > 0.5
     x[gone] = np.nan
-    return x, gone.any(axis=-1)
+    return x, np.logical_or.reduce(gone, axis=-1)
 
 
 def _status(diverged: NDArray[np.bool_]) -> Count:

@@ -70,8 +70,9 @@ class Network:
 
         return Network(copy(self.matrices), copy(self.biases))
 
-    def member(self, m: int) -> Network:
-        return Network(tuple(x[m : m + 1] for x in self.matrices), tuple(x[m : m + 1] for x in self.biases))
+    def part(self, members: slice) -> Network:
+        """Some of the members."""
+        return Network(tuple(x[members] for x in self.matrices), tuple(x[members] for x in self.biases))
 
     def __len__(self) -> int:
         """The number of members."""

@@ -63,7 +63,7 @@ def prepare(
     interpolated_weight: float,
     device: str,
 ) -> Lesson:
-    """Measured points (weight 1 / their number) and 37 interpolated ones (weight ``interpolated_weight`` / theirs)."""
+    """Targets: the measured points, all together of weight 1, and the interpolated ones, of ``interpolated_weight``."""
     knots = warped_knots(horizon, max(horizon - min(strain.t[0] for strain in train), horizon / KNOTS))
     measured = [(strain.t[1:], strain.x[1:] / scale) for strain in train]
     even = [_interpolated(strain, scale) for strain in train]
@@ -105,13 +105,12 @@ def prepare(
 def train_network(
     network: Network, lesson: Lesson, recipe: Recipe, random: torch.Generator, progress: Progress
 ) -> tuple[Network, float]:
-    """Adam with cosine decay to 0. The trained network, bounded if the recipe says so, and its last mean loss."""
+    """Adam with cosine decay to 0. The network, bounded if the recipe says so, and its mean loss without noise."""
     device = lesson.y0.device
     network = network.leaf(PRECISION, device)
     parameters = [*network.matrices, *network.biases]
     optimiser = torch.optim.Adam(parameters, lr=recipe.learning_rate, fused=True)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=max(recipe.steps, 1))
-    last = float("nan")
 
     def noise(size: float, *shape: int) -> Tensor:
         return (size * torch.randn(len(network), *shape, generator=random)).to(device)
@@ -126,13 +125,13 @@ def train_network(
         losses.sum().backward()
         optimiser.step()
         decay.step()
-        last = losses.mean().item()
-        progress(step + 1, recipe.steps, last)
+        progress(step + 1, recipe.steps, losses.mean().item())
     with torch.no_grad():
-        return network.bounded(recipe.lipschitz), last
+        losses = _losses(network, lesson, recipe, lesson.y0.expand(len(network), -1, -1), None)
+        return network.bounded(recipe.lipschitz), losses.mean().item()
 
 
-def _losses(network: Network, lesson: Lesson, recipe: Recipe, start: Tensor, jitter: Tensor) -> Tensor:
+def _losses(network: Network, lesson: Lesson, recipe: Recipe, start: Tensor, jitter: Tensor | None) -> Tensor:
     """One loss a member (M,), from y(0) = ``start`` (M, N, S) with ``jitter`` (M, 1, N, C) added to the inputs.
 
     No gate: it is 1 at the controls of training, which the noise only blurs.
@@ -160,8 +159,8 @@ def _starts(train: Sequence[Trajectory]) -> Array:
 
 
 def _interpolated(strain: Trajectory, scale: Array) -> tuple[Array, Array]:
-    """Even times (37,) after the first and y (37, S) there; NaN after a state's last measured time."""
-    grid = np.linspace(strain.t[0], strain.t[-1], KNOTS + 1)[1:]
+    """Even times (36,) after the first (none where there is but one) and y (36, S); NaN after a state's last point."""
+    grid = np.linspace(strain.t[0], strain.t[-1], KNOTS + 1 if strain.t.size > 1 else 1)[1:]
     y = interpolate_states(strain, grid) / scale
     for state, series in enumerate(strain.x.T):
         seen = strain.t[np.isfinite(series)]
@@ -171,8 +170,8 @@ def _interpolated(strain: Trajectory, scale: Array) -> tuple[Array, Array]:
 
 def _fastest_rise(strain: Trajectory, scale: Array) -> float:
     """Of the summed y between consecutive times of the interpolated series, per hour; unmeasured states left out."""
-    grid = np.linspace(strain.t[0], strain.t[-1], KNOTS + 1)
     if strain.t.size == 1:
         return 0.0
+    grid = np.linspace(strain.t[0], strain.t[-1], KNOTS + 1)
     total = np.nansum(interpolate_states(strain, grid) / scale, axis=1)
     return float((np.diff(total) / np.diff(grid)).max())

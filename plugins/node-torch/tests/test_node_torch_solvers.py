@@ -186,12 +186,14 @@ def test_divergence_is_a_status_and_takes_no_one_along(fitted: Fit, solver: str)
     """dy/dt = 1e37 per hour leaves float32 after 34 hours; at z = 0 nothing moves."""
     model = constant(fitted(solver=solver, control_transform="raw"), 1e37)
     rest = float(model.transform.mean[0])
-    controls = Controls([0.0], np.array([[[rest]], [[rest + 100.0]]]))
-    sim = model.simulate(np.ones((2, 2)), np.array([0.0, 1.0, 60.0, 70.0]), controls)
-    assert sim.status.tolist() == [Status.OK, Status.DIVERGED]
-    np.testing.assert_allclose(sim.x[0], 1.0, rtol=1e-5)
-    np.testing.assert_array_equal(sim.x[1, 0], 1.0)
-    assert np.isnan(sim.x[1, 2:]).all()
+    level = np.full((5, 1, 1), rest)
+    level[3] += 100.0
+    controls = Controls([0.0], level)
+    sim = model.simulate(np.ones((5, 2)), np.array([0.0, 1.0, 60.0, 70.0]), controls)
+    assert sim.status.tolist() == [Status.OK] * 3 + [Status.DIVERGED, Status.OK]
+    np.testing.assert_allclose(sim.x[[0, 1, 2, 4]], 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(sim.x[3, 0], 1.0)
+    assert np.isnan(sim.x[3, 2:]).all()
     alone = model.simulate(np.ones((1, 2)), np.array([0.0, 1.0, 60.0, 70.0]), controls[[0]])
     np.testing.assert_allclose(alone.x[0], sim.x[0], rtol=1e-6)
 
@@ -234,6 +236,8 @@ def test_weights_come_back(fitted: Fit, controls: Controls, x0: Array) -> None:
     assert not np.allclose(other.simulate(x0, t, controls).x, before)
     other.set_weights(model.weights)
     np.testing.assert_array_equal(other.simulate(x0, t, controls).x, before)
+    with pytest.raises(ValueError, match="shapes"):
+        other.set_weights(model.weights[:1])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
