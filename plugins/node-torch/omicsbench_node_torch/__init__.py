@@ -12,7 +12,7 @@ def omicsbench_models() -> Sequence[ModelSpec]:
             name="node-torch",
             factory="omicsbench_node_torch.model:NodeTorch",
             devices=("cpu", "cuda"),
-            summary="Neural ODE trained through the solver (torch, torchdiffeq).",
+            summary="neural ODE in torch and torchdiffeq, trained through RK4 with a discrete adjoint",
             citation="arXiv:2512.08732",
         )
     ]
