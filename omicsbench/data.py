@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -112,25 +112,37 @@ def read_series(task: Task, path: Path) -> dict[str, Trajectory]:
     the ends. Raises ``DataError`` naming file, row and column of what cannot be read.
     """
     source = _source(task)
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        header = reader.fieldnames or []
-        columns = {q.name: q.column or q.name for q in (*task.states, *task.controls)}
-        for column in (source.strain_column, source.time_column, *columns.values()):
-            if column not in header:
-                raise DataError(f"{path}: no column {column!r}: {suggest(column, header)}")
-        rows: dict[str, dict[float, Mapping[str, float]]] = {}
-        for line, row in enumerate(reader, start=2):
-            strain = (row[source.strain_column] or "").strip()
-            if not strain:
-                raise DataError(f"{path}, line {line}: column {source.strain_column!r} is empty")
-            hour = _number(row, source.time_column, path, line)
-            if not np.isfinite(hour):
-                raise DataError(f"{path}, line {line}: column {source.time_column!r} must hold a number of hours")
-            if hour in rows.setdefault(strain, {}):
-                raise DataError(f"{path}, line {line}: strain {strain!r} has a second row at {hour:g} h; keep one")
-            rows[strain][hour] = {name: _number(row, column, path, line) for name, column in columns.items()}
+    columns = {q.name: q.column or q.name for q in (*task.states, *task.controls)}
+    header, lines = _table(path)
+    for column in (source.strain_column, source.time_column, *columns.values()):
+        if column not in header:
+            raise DataError(f"{path}: no column {column!r}: {suggest(column, header)}")
+        if header.count(column) > 1:
+            raise DataError(f"{path}: column {column!r} stands there twice; keep one")
+    rows: dict[str, dict[float, Mapping[str, float]]] = {}
+    for line, row in lines:
+        strain = (row[source.strain_column] or "").strip()
+        if not strain:
+            raise DataError(f"{path}, line {line}: column {source.strain_column!r} is empty")
+        hour = _number(row, source.time_column, path, line)
+        if not np.isfinite(hour):
+            raise DataError(f"{path}, line {line}: column {source.time_column!r} must hold a number of hours")
+        if hour in rows.setdefault(strain, {}):
+            raise DataError(f"{path}, line {line}: strain {strain!r} has a second row at {hour:g} h; keep one")
+        rows[strain][hour] = {name: _number(row, column, path, line) for name, column in columns.items()}
     return {strain: _trajectory(task, strain, found, path) for strain, found in rows.items()}
+
+
+def _table(path: Path) -> tuple[Sequence[str], list[tuple[int, dict[str, str | None]]]]:
+    """The header of a CSV, and its rows with the number of the line each ends on."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            return reader.fieldnames or [], [(reader.line_num, row) for row in reader]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except csv.Error as error:
+        raise DataError(f"{path}: not a CSV file: {error}") from None
 
 
 def _number(row: Mapping[str, str | None], column: str, path: Path, line: int) -> float:

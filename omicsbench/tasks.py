@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -153,7 +154,7 @@ def _check(task: Task, where: str) -> None:
             )
     if len(task.excluded) >= len(states):
         raise RequestError(f"{where}: every state is excluded; at least one must count")
-    if task.horizon <= 0:
+    if not 0 < task.horizon < math.inf:
         raise RequestError(f"{where}: horizon must be a positive number of hours, got {task.horizon:g}")
     names = [fold.name for fold in task.folds]
     for name in names:
@@ -162,6 +163,10 @@ def _check(task: Task, where: str) -> None:
     for fold in task.folds:
         if not fold.held_out:
             raise RequestError(f"{where}: fold {fold.name!r} holds out no strain")
+        strains = (*fold.held_out, *fold.train)
+        if len(set(strains)) < len(strains):
+            twice = next(strain for strain in strains if strains.count(strain) > 1)
+            raise RequestError(f"{where}: fold {fold.name!r} names strain {twice!r} twice")
     if task.source is None:
         raise RequestError(f"{where}: a task needs a [source]")
 
