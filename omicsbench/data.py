@@ -12,6 +12,7 @@ import numpy as np
 
 from omicsbench.errors import DataError, DataUnavailable, suggest
 from omicsbench.protocols import FoldData
+from omicsbench.simulated import simulated_fold
 from omicsbench.tasks import Fold, Source, Task
 from omicsbench.trajectory import Array, Controls, Trajectory
 
@@ -185,6 +186,8 @@ def _trajectory(task: Task, strain: str, rows: Mapping[float, Mapping[str, float
 @functools.lru_cache(maxsize=32)
 def fold_data(task: Task, fold: Fold, data_dir: Path | None = None) -> FoldData:
     """The strains of a fold. Raises ``DataError`` where they cannot be had or a strain is unknown."""
+    if task.virtual is not None:
+        return simulated_fold(task, fold)
     path = locate(task, data_dir)
     strains = read_series(task, path)
     for strain in (*fold.held_out, *fold.train):

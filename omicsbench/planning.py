@@ -55,7 +55,7 @@ class Planned:
 
     def job(self, latency_budget: float) -> Job:
         """What a worker needs."""
-        spec = self.offer.spec
+        spec, truth = self.offer.spec, self.split.reality
         return Job(
             factory=spec.factory,
             file=self.offer.file,
@@ -65,7 +65,8 @@ class Planned:
             device=self.cell.device,
             info=self.task.info,
             inputs=self.split.inputs,
-            reality=self.split.reality if spec.role == "oracle" else None,
+            reveal=None if truth is None or spec.role != "oracle" else truth.oracle,
+            probes=None if truth is None else truth.probes,
             latency_budget=latency_budget,
         )
 
@@ -86,15 +87,15 @@ def plan(request: Request, registry: Registry) -> list[Planned]:
     harness = version("omicsbench")
     models = _models(request, registry)
     parameters = _parameters(request, models)
-    for protocol in request.protocols:
-        protocol_of(protocol)
     cells = []
     for offer in models:
         device = _device(request, offer)
         for task in request.tasks:
+            if offer.spec.role == "oracle" and task.simulated is None:
+                continue
             for fold in _folds(request, task):
                 data = fold_data(task, fold, request.data_dir)
-                for protocol in request.protocols:
+                for protocol in _protocols(request, task):
                     for seed in range(1 if offer.spec.deterministic else request.seeds):
                         cell = Cell(
                             task=task.name,
@@ -116,9 +117,10 @@ def plan(request: Request, registry: Registry) -> list[Planned]:
 
 
 def _models(request: Request, registry: Registry) -> list[Offer]:
-    """Trivial baselines first: they set the zero of skill and cost nothing."""
-    trivial = [offer for offer in registry.models.values() if offer.spec.role == "trivial"]
-    wanted = list(trivial)
+    """Trivial baselines first: they set the zero of skill and cost nothing. Oracles where there is a truth."""
+    simulated = any(task.virtual is not None for task in request.tasks)
+    floor_and_ceiling = {"trivial", "oracle"} if simulated else {"trivial"}
+    wanted = [offer for offer in registry.models.values() if offer.spec.role in floor_and_ceiling]
     for name in request.models:
         offers = (
             [offer for offer in registry.models.values() if offer.spec.role == "model"]
@@ -163,6 +165,17 @@ def _device(request: Request, offer: Offer) -> str:
                 f"model {offer.spec.name!r} runs on {', '.join(offer.spec.devices)} only; use --device cpu"
             )
     return "cuda" if able and request.device != "cpu" and gpus() else "cpu"
+
+
+def _protocols(request: Request, task: Task) -> list[str]:
+    """The protocols of the request that the task has. Raises ``RequestError`` where there is none."""
+    protocols = [protocol_of(name) for name in dict.fromkeys(request.protocols)]
+    fit = [protocol.name for protocol in protocols if task.virtual is None or protocol.simulated_tasks]
+    if not fit:
+        raise RequestError(
+            f"task {task.name!r} is simulated and has no protocol {request.protocols[0]!r}; use measured"
+        )
+    return fit
 
 
 def _folds(request: Request, task: Task) -> list[Fold]:

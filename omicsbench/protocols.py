@@ -24,8 +24,8 @@ from omicsbench.trajectory import Array, Controls, Trajectory
 class FoldData:
     """The strains of one fold before any protocol.
 
-    ``scale`` (S,) is the unit of NRMSE where it is not taken from the training strains; ``truth`` the
-    noise-free held-out trajectories of a simulated task; ``reality`` what an oracle is shown.
+    ``scale`` (S,) is the unit of NRMSE where it is not taken from the training strains; of a simulated task
+    ``truth`` holds the noise-free held-out trajectories and ``reality`` all else that is known of them.
     """
 
     train: tuple[Trajectory, ...]
@@ -72,7 +72,7 @@ class Split:
     """One fold under one protocol: what a model is given, and what it is scored against.
 
     Of the B strains in ``held_out``, ``targets`` hold the truth (the first is the headline); ``scale`` (S,) is
-    the unit of NRMSE. Only ``inputs`` ever goes to a worker; ``reality`` goes to an oracle alone.
+    the unit of NRMSE. A model is given ``inputs`` and nothing else; ``reality`` is what else a simulator knows.
     """
 
     inputs: Inputs
@@ -134,9 +134,9 @@ def _measured(data: FoldData, horizon: float) -> Split:
             x[row, np.searchsorted(scored, strain.t[later])] = strain.x[later]
         return Target(name, np.searchsorted(t, scored).astype(np.int64), x)
 
-    targets = [target("measured", strains)]
-    if data.truth is not None:
-        targets.insert(0, target("truth", data.truth))
+    targets = [] if data.truth is None else [target("truth", data.truth)]
+    if data.truth is not strains:
+        targets.append(target("measured", strains))
     return Split(
         inputs=Inputs(
             train=data.train,

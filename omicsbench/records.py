@@ -138,7 +138,10 @@ class Environment(_Part):
 
 
 class Record(_Part):
-    """One cell's outcome. ``scores`` is by target, the headline first; empty where there is no result."""
+    """One cell's outcome. ``scores`` is by target, the headline first; empty where there is no result.
+
+    ``derived``: the scores that only a simulated task knows (``omicsbench.probes``).
+    """
 
     schema: int
     key: str
@@ -148,10 +151,12 @@ class Record(_Part):
     states: list[str]
     role: Role = "model"
     deterministic: bool = False
+    training_strains: int = 0
     error: Failure | None = None
     inputs_sha256: str = ""
     truth_sha256: str = ""
     scores: dict[str, TargetScores] = {}
+    derived: dict[str, float | None] = {}
     diverged_strains: int = 0
     strains: int = 0
     timing: Timing | None = None

@@ -17,7 +17,7 @@ from omicsbench.model import Status
 from omicsbench.planning import Planned
 from omicsbench.plugins import Registry
 from omicsbench.records import SCHEMA, Cell, Failure, Record, save
-from omicsbench.scoring import score_simulation
+from omicsbench.scoring import score_simulation, score_truth
 from omicsbench.worker import Job, Outcome
 
 
@@ -156,6 +156,7 @@ def to_record(
         status="failed",
         started=started,
         states=[state.name for state in planned.task.states],
+        training_strains=len(planned.fold.train) or len(split.inputs.train),
         role=planned.offer.spec.role,
         deterministic=planned.offer.spec.deterministic,
         inputs_sha256=split.inputs.sha256,
@@ -167,6 +168,7 @@ def to_record(
         return replace(record, status="timeout" if result.type == "TimeoutError" else "failed", error=result)
     try:
         scores = score_simulation(result.simulation, split, planned.task.counted, registry.metrics())
+        derived = score_truth(result, split, planned.task)
     except Exception as error:
         failure = Failure(type=type(error).__name__, message=f"scoring failed: {' '.join(str(error).split())}")
         return replace(record, error=failure)
@@ -176,6 +178,7 @@ def to_record(
         record,
         status="diverged" if diverged else "ok",
         scores=scores,
+        derived=derived,
         diverged_strains=diverged,
         timing=replace(result.timing, fit_alone=width == 1),
         peak_memory_mb=round(result.peak_memory_mb, 1),

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from omicsbench import probes
 from omicsbench.metrics import Metric, Scored, mean_over_states, score
 from omicsbench.model import Simulation, Status
 from omicsbench.protocols import Split, Target
 from omicsbench.records import Prediction, TargetScores, from_json, significant, to_json
+from omicsbench.tasks import Task
 from omicsbench.trajectory import Array
+from omicsbench.worker import Outcome
 
 LARGEST_PREDICTION = 20_000
 """Values of a prediction that a record still holds; a larger one is left out and re-made by ``verify``."""
@@ -38,6 +41,18 @@ def score_simulation(
             omitted="" if small else "size",
         )
     return result
+
+
+def score_truth(outcome: Outcome, split: Split, task: Task) -> dict[str, float | None]:
+    """The scores that only a simulated task knows; empty for a measured one."""
+    if split.reality is None or outcome.answers is None:
+        return {}
+    product = task.info.states.index(task.final_product)
+    truth = split.targets[0]
+    predicted = outcome.simulation.x[:, truth.index[-1], product]
+    scores = probes.score(outcome.answers, split.reality.reality)
+    scores |= probes.score_ranking(predicted, truth.truth[:, -1, product])
+    return {name: to_json(np.array(value)) for name, value in scores.items()}
 
 
 def score_prediction(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -54,6 +55,50 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_column: str = "Hour"
 
 
+class Virtual(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How virtual strains are measured and split.
+
+    ``sampling``: ``measured`` is nine times with 5 % noise and the holes of the measured tasks, ``dense`` is 200
+    points without noise. Each of ``draws`` draws of training strains gives a fold for each number in ``strains``;
+    the ``held_out`` strains are the same in all folds.
+    """
+
+    sampling: Literal["measured", "dense"] = "measured"
+    held_out: int = 50
+    strains: tuple[int, ...] = (2, 10, 100)
+    draws: int = 3
+
+    def fold(self, strains: int, draw: int) -> Fold:
+        """The fold that trains on the first ``strains`` of a draw. Names are those of ``omicsbench.kinetics``."""
+        return Fold(
+            name=f"n{strains}-d{draw}",
+            held_out=tuple(f"V0-{k}" for k in range(self.held_out)),
+            train=tuple(f"V{10 + draw}-{k}" for k in range(strains)),
+        )
+
+
+class Simulated(Virtual, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Strains of the kinetic mevalonate pathway (``omicsbench.kinetics``): which world, how stiff, what is seen."""
+
+    pathway: Literal["limonene", "isopentenol"]
+    world: int
+    stiffness: float = 1.0
+    every_state: bool = False
+
+
+class Sbml(Virtual, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Strains of a kinetic model of one's own: an SBML ``file`` beside the task.toml.
+
+    ``vary``: the parameters that tell strains apart, each with its lowest and highest value; they are the controls.
+    """
+
+    file: str
+    vary: dict[str, tuple[float, float]]
+
+    def __hash__(self) -> int:
+        return hash((self.file, tuple(self.vary.items()), self.sampling, self.held_out, self.strains, self.draws))
+
+
 class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a task.toml says. ``folder`` is where it stands."""
 
@@ -70,6 +115,8 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     excluded: tuple[Excluded, ...] = ()
     faults: tuple[str, ...] = ()
     source: Source | None = None
+    simulated: Simulated | None = None
+    sbml: Sbml | None = None
     folder: str = ""
 
     @property
@@ -84,14 +131,30 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         )
 
     @property
+    def virtual(self) -> Simulated | Sbml | None:
+        """Where virtual strains come from; None for a measured task."""
+        return self.simulated or self.sbml
+
+    @property
     def counted(self) -> tuple[bool, ...]:
         """Which states count in means over states."""
         out = {excluded.state for excluded in self.excluded}
         return tuple(state.name not in out for state in self.states)
 
+    def sized(self, strains: Sequence[int], draws: int | None) -> Task:
+        """A simulated task with folds of other numbers of training strains and of draws."""
+        virtual = self.virtual
+        if virtual is None:
+            raise RequestError(f"task {self.name!r} is measured: --strains and --draws are for simulated tasks")
+        folds = (virtual.fold(n, d) for n in strains or virtual.strains for d in range(draws or virtual.draws))
+        return msgspec.structs.replace(self, folds=tuple(folds))
+
     def fold(self, name: str) -> Fold:
         """The fold of that name. Raises ``RequestError`` with the nearest known one."""
         found = next((fold for fold in self.folds if fold.name == name), None)
+        numbers = re.fullmatch(r"n([1-9]\d*)-d(\d+)", name)
+        if found is None and self.virtual is not None and numbers is not None:
+            return self.virtual.fold(int(numbers[1]), int(numbers[2]))
         if found is None:
             raise RequestError(
                 f"task {self.name!r} has no fold {name!r}: {suggest(name, [fold.name for fold in self.folds])}"
@@ -113,6 +176,8 @@ def load_task(folder: Path) -> Task:
         task = msgspec.convert({**raw, "name": folder.name, "folder": str(folder.resolve())}, Task)
     except msgspec.ValidationError as error:
         raise RequestError(f"{path}: {error}") from None
+    if task.virtual is not None and not task.folds:
+        task = task.sized((), None)
     _check(task, str(path))
     return task
 
@@ -167,8 +232,11 @@ def _check(task: Task, where: str) -> None:
         if len(set(strains)) < len(strains):
             twice = next(strain for strain in strains if strains.count(strain) > 1)
             raise RequestError(f"{where}: fold {fold.name!r} names strain {twice!r} twice")
-    if task.source is None:
-        raise RequestError(f"{where}: a task needs a [source]")
+    if [task.source, task.simulated, task.sbml].count(None) != 2:
+        raise RequestError(f"{where}: a task needs one of the tables [source], [simulated] and [sbml]")
+    virtual = task.virtual
+    if virtual is not None and min((virtual.held_out, virtual.draws, *virtual.strains)) < 1:
+        raise RequestError(f"{where}: held_out, draws and strains must be at least 1")
 
 
 def find_tasks(folders: Iterable[Path] = ()) -> dict[str, Task]:

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ import numpy as np
 from omicsbench.errors import ContractError
 from omicsbench.model import Model, Simulation, Status, TaskInfo, check_simulation
 from omicsbench.parameters import split_factory
+from omicsbench.probes import Answers, Probes, ask
 from omicsbench.protocols import Inputs
 from omicsbench.records import Failure, Timing
 from omicsbench.reference import NoReference, integration_error, reference
@@ -33,7 +34,8 @@ PROGRESS_INTERVAL = 0.1
 class Job:
     """Everything a worker needs for one cell; it reads no file but the model's source.
 
-    ``file`` is set for a one-file plugin; ``reality`` for an oracle. ``latency_budget`` in seconds.
+    ``file`` is set for a one-file plugin, ``reveal`` for an oracle, ``probes`` on a simulated task.
+    ``latency_budget`` in seconds.
     """
 
     factory: str
@@ -44,7 +46,8 @@ class Job:
     device: str
     info: TaskInfo
     inputs: Inputs
-    reality: Any = None
+    reveal: Any = None
+    probes: Probes | None = None
     latency_budget: float = 1.0
 
 
@@ -58,7 +61,7 @@ class Outcome:
     packages: dict[str, str]
     gpu: str
     peak_memory_mb: float
-    probes: dict[str, Array] = field(default_factory=dict)
+    answers: Answers | None = None
 
 
 class Quiet(Protocol):
@@ -89,8 +92,8 @@ def run_cell(job: Job, progress: Callable[..., None], quiet: Quiet) -> Outcome:
     np.random.seed(job.seed)  # noqa: NPY002 - so that a model that forgot its own seed still repeats
     warm = split_factory(job.factory)[0] in sys.modules
     model, load_seconds = timed(lambda: construct(job))
-    if job.reality is not None:
-        model.reveal(job.reality)  # type: ignore[attr-defined]
+    if job.reveal is not None:
+        model.reveal(job.reveal)  # type: ignore[attr-defined]
     _, fit_seconds = timed(lambda: model.fit(list(given.train), job.info, progress))
 
     horizon = np.linspace(0.0, job.info.horizon, LATENCY_POINTS)
@@ -121,6 +124,7 @@ def run_cell(job: Job, progress: Callable[..., None], quiet: Quiet) -> Outcome:
         packages=packages(),
         gpu=gpu(),
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        answers=None if job.probes is None else ask(model, job.model, job.probes),
     )
 
 

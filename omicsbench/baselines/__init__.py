@@ -1,4 +1,7 @@
-"""The trivial baselines, as the plugin that lives in the core. Laid out like any other plugin."""
+"""The floor and the ceiling of every table, as the plugin that lives in the core, laid out like any other:
+
+trivial baselines, and the oracle of the simulated tasks.
+"""
 
 from collections.abc import Sequence
 
@@ -26,5 +29,12 @@ def omicsbench_models() -> Sequence[ModelSpec]:
             deterministic=True,
             copies_data=True,
             summary="the training strain with the nearest controls",
+        ),
+        ModelSpec(
+            "oracle",
+            "omicsbench.kinetics.oracle:Oracle",
+            role="oracle",
+            deterministic=True,
+            summary="the true field of a simulated task, with what models see",
         ),
     ]

@@ -28,10 +28,23 @@ if TYPE_CHECKING:
     from omicsbench.tasks import Task
 
 
+def _numbers(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Comma-separated positive numbers."""
+    try:
+        numbers = tuple(int(part) for part in (value or "").split(",") if part.strip())
+    except ValueError:
+        numbers = (0,)
+    if any(number < 1 for number in numbers):
+        raise click.BadParameter(f"{value!r}: give numbers of at least 1, as in 2,10,100")
+    return numbers
+
+
 @click.command("run")
 @click.option("--model", "models", multiple=True, required=True, help="A model, or 'all'. May be repeated.")
 @click.option("--task", "tasks", multiple=True, help="A task. May be repeated. Default: both measured tasks.")
 @click.option("--fold", "folds", multiple=True, help="A fold (its held-out strain). May be repeated. Default: all.")
+@click.option("--strains", callback=_numbers, help="Training strains of simulated tasks, as in 2,10,100.")
+@click.option("--draws", type=click.IntRange(min=1), help="Draws of training strains of simulated tasks.")
 @click.option("--protocol", "protocols", multiple=True, default=("measured",), show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds a model is run with.")
 @click.option("--set", "settings", multiple=True, metavar="[MODEL.]NAME=VALUE", help="A parameter. May be repeated.")
@@ -52,6 +65,8 @@ def command(
     models: tuple[str, ...],
     tasks: tuple[str, ...],
     folds: tuple[str, ...],
+    strains: tuple[int, ...],
+    draws: int | None,
     protocols: tuple[str, ...],
     seeds: int,
     settings: tuple[str, ...],
@@ -76,8 +91,11 @@ def command(
     registry = registry_of(plugins_dirs)
     folder = data_dir_of(data_dir)
     known = all_tasks(registry, tasks_dirs)
+    picked = _pick(known, tasks, folds, folder)
+    if strains or draws:
+        picked = [task.sized(strains, draws) for task in picked]
     request = Request(
-        tasks=_pick(known, tasks, folds, folder),
+        tasks=picked,
         models=models,
         protocols=protocols,
         folds=folds,
@@ -113,7 +131,8 @@ def _pick(known: dict[str, Task], names: Sequence[str], folds: Sequence[str], da
         if folds and not any(fold.name in folds for fold in task.folds):
             continue
         try:
-            locate(task, data_dir)
+            if task.source is not None:
+                locate(task, data_dir)
         except DataUnavailable as reason:
             warn(f"task {task.name!r} is skipped: {reason}")
             continue
