@@ -6,7 +6,7 @@ where v are ten enzymes, OD and the fraction of glucose left; f has no explicit 
 tasks show: six states (IPP and DMAPP as their sum), the proteins of the pathway, and OD and glucose, without which
 dx/dt would not be a function of what they see. Units: mM in the cell, g/L of culture for the product, hours;
 enzymes relative to their median plateau. Several Km are effective, not in vitro; ρ, the product that a culture
-yields for a mM made in the cell, is set so that final products lie where the measured ones do.
+yields for a mM made in the cell, is set so that final products lie in the range of the measured ones.
 
 The idea, and learning curves over 2, 10 and 100 strains, are those of Costello & Martin 2018 (npj Syst. Biol. Appl.
 4:19). Their simulator, ten Michaelis-Menten equations, is not used: with its constants four enzymes carry no flux
@@ -19,27 +19,23 @@ assesses worlds, set 10 + d is draw d of training strains, of which the first n 
 """
 
 from omicsbench.kinetics.cache import cache_dir, content_key
-from omicsbench.kinetics.field import field, jacobian
 from omicsbench.kinetics.gate import Gate, assess, require
 from omicsbench.kinetics.oracle import Oracle
+from omicsbench.kinetics.rates import field, jacobian
+from omicsbench.kinetics.sampling import DENSE_TIMES, MEASURED_TIMES, NOISE, Truth, exact, measured
+from omicsbench.kinetics.sbml import SbmlStrains, sbml_strains
 from omicsbench.kinetics.strains import HORIZON, Strains
 from omicsbench.kinetics.virtual import (
-    DENSE_TIMES,
     GATE,
     HELD_OUT,
-    MEASURED_TIMES,
-    NOISE,
     SCALE_POOL,
     VirtualStrains,
-    exact,
     intervene,
-    measured,
     observe,
     simulate,
     state_names,
     state_units,
     training_set,
-    true_derivative,
     virtual_strains,
 )
 from omicsbench.kinetics.world import DEFAULT_WORLDS, ENZYMES, INPUTS, STATE_UNITS, STATES, Pathway, World
@@ -60,7 +56,9 @@ __all__ = [
     "Gate",
     "Oracle",
     "Pathway",
+    "SbmlStrains",
     "Strains",
+    "Truth",
     "VirtualStrains",
     "World",
     "assess",
@@ -73,10 +71,10 @@ __all__ = [
     "measured",
     "observe",
     "require",
+    "sbml_strains",
     "simulate",
     "state_names",
     "state_units",
     "training_set",
-    "true_derivative",
     "virtual_strains",
 ]

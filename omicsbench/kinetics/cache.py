@@ -19,7 +19,7 @@ import platformdirs
 
 from omicsbench.trajectory import Array
 
-_SOURCES = ("world.py", "field.py", "strains.py", "integrate.py")
+_SOURCES = ("world.py", "rates.py", "strains.py", "integrate.py")
 _LARGEST, _TOTAL = 2**28, 2**30  # bytes of one entry, and of all
 
 
@@ -60,7 +60,7 @@ def cached(key: str, shape: tuple[int, ...], make: Callable[[], Array]) -> Array
 
 def _load(path: Path, shape: tuple[int, ...]) -> Array | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:  # checks the CRC
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # checks the CRC
             x = archive["x"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from omicsbench.errors import RequestError
-from omicsbench.kinetics.field import jacobian
+from omicsbench.kinetics.rates import jacobian
 from omicsbench.kinetics.virtual import GATE, virtual_strains
 from omicsbench.kinetics.world import STATES, Pathway, World
 from omicsbench.trajectory import Array

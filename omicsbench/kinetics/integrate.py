@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from omicsbench.kinetics.field import balance_jacobian, balances
+from omicsbench.kinetics.rates import balance_jacobian, balances
 from omicsbench.kinetics.world import STATES, World
 from omicsbench.trajectory import Array
 
@@ -49,6 +49,8 @@ _C: tuple[tuple[float, ...], ...] = (
 _TIME_SLOPE = (0.25, -0.1043, 0.1035, -0.0362, 0.0, 0.0)  # weight of h df/dt in each stage
 _NODES = (0.0, 0.21, 0.386, 0.63)  # where in a step inputs are needed, besides its end
 _STAGE_NODE = (0, 2, 1, 3, 4, 4)
+_SLOPE = np.linalg.solve(np.vander([*_NODES, 1.0], increasing=True).T, [0.0, 1.0, 0.0, 0.0, 0.0])
+"""Weights of the inputs at a step's nodes and end in h dv/dt at its start: the slope of the quartic through them."""
 
 
 def integrate(world: World, x0: Array, t: Array, inputs: Inputs) -> Array:
@@ -92,8 +94,7 @@ def _march(world: World, x0: Array, edges: Array, inputs: Callable[[Array], Arra
 def _step(world: World, y: Array, v: Array, h: float) -> Array:
     """The states (10, B) after a step of ``h`` hours; ``v`` (5, 12, B) are the inputs at its nodes."""
     f = balances(world, y, v[0])
-    a, b, tiny = _NODES[1], _NODES[3], 1e-4
-    dv = (v[1] - v[0]) * b / (a * (b - a)) - (v[3] - v[0]) * a / (b * (b - a))  # h dv/dt by a parabola
+    dv, tiny = np.tensordot(_SLOPE, v, 1), 1e-4
     h_df_dt = (balances(world, y, v[0] + tiny * dv) - f) / tiny
     lu = -balance_jacobian(world, y, v[0])
     lu[range(len(y)), range(len(y))] += 1.0 / (_GAMMA * h)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from omicsbench.kinetics.field import field
 from omicsbench.kinetics.integrate import integrate
+from omicsbench.kinetics.rates import field
 from omicsbench.kinetics.virtual import VirtualStrains, observe
 from omicsbench.kinetics.world import STATES
 from omicsbench.model import Model, Progress, Simulation, Status, TaskInfo

@@ -40,7 +40,7 @@ def _between(low: float, high: float) -> float:
 
 @dataclass(frozen=True)
 class World:
-    """A pathway with its constants, named as in the rate laws of ``field``.
+    """A pathway with its constants, named as in the rate laws of ``rates``.
 
     ``J`` is the flux that capacities are balanced to (mM/h); ``phi1`` ... ``phi10`` are the ratios of
     capacity to it, in the order of ``ENZYMES``. Balancing them is what gives every enzyme a say. Several Km

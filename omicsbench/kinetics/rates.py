@@ -39,10 +39,15 @@ TURNOVER: tuple[tuple[tuple[int, int], ...], ...] = (
 """Per flux, the pools it changes and by how many molecules. Product is apart: its rate depends on OD."""
 
 
+def _capacities(w: World, v: Any) -> Any:
+    """What each enzyme can do, mM/h: (10, ...)."""
+    return np.asarray(w.V).reshape(-1, *[1] * (v.ndim - 1)) * v[: len(w.V)]
+
+
 def fluxes(w: World, x: Any, v: Any) -> list[Any]:
     """The rates of ``FLUXES`` in mM/h. States and inputs come first: ``x`` (10, ...), ``v`` (12, ...)."""
     a, b, h, m, n, q, i, d, g, _ = x
-    e = [capacity * level for capacity, level in zip(w.V, v[:10], strict=True)]
+    e = _capacities(w, v)
     glucose = v[11]
     ab = a * b
     nudix = (e[9] + w.Vn) / (w.K10 + i + d)
@@ -68,7 +73,7 @@ def fluxes(w: World, x: Any, v: Any) -> list[Any]:
 def flux_partials(w: World, x: Any, v: Any) -> list[tuple[int, int, Any]]:
     """Every non-zero d flux / d pool, as (flux, pool, value): what ``fluxes`` gives, differentiated by hand."""
     a, b, h, m, n, q, i, d, g, _ = x
-    e = [capacity * level for capacity, level in zip(w.V, v[:10], strict=True)]
+    e = _capacities(w, v)
     (uptake, _, _, hmgs, hmgr, mk, _, pmd, idi, gpps, _, _, n_i, n_d) = fluxes(w, x, v)
     thiolase = (1 + a / w.K1) ** 2 + b / w.K1p
     net = (a * a - b / w.Keq1) / thiolase
@@ -113,11 +118,13 @@ def flux_partials(w: World, x: Any, v: Any) -> list[tuple[int, int, Any]]:
     ]
 
 
-def _losses(w: World, od: Any) -> list[Any]:
-    """Per state, the rate constant (1/h) at which it is lost: growth dilutes, some pools leak or decay."""
-    growth = w.r * (1 - od / w.Kod)
-    decays = growth + w.kdeg
-    return [growth, growth, decays, growth + w.ksec, decays, growth, decays, decays, growth, w.kloss]
+def _losses(w: World, od: Any) -> Any:
+    """Per state (10, ...), the rate constant (1/h) at which it is lost: growth dilutes, some pools leak or decay."""
+    own = np.zeros(len(STATES))
+    own[[H, N, I, D]] = w.kdeg
+    own[[M, P]] = w.ksec, w.kloss
+    diluted = np.arange(len(STATES)) != P
+    return np.multiply.outer(diluted, w.r * (1 - od / w.Kod)) + own.reshape(-1, *[1] * np.ndim(od))
 
 
 def _secreted(w: World, v: Any) -> tuple[tuple[int, ...], Any]:
@@ -139,9 +146,7 @@ def balances(w: World, x: Any, v: Any) -> Any:
         for pool, n in turnover:
             dx[pool] += rate if n == 1 else n * rate
     dx[P] = grams * sum(rates[k] for k in products)
-    for pool, loss in enumerate(_losses(w, v[10])):
-        dx[pool] -= loss * x[pool]
-    return dx
+    return dx - _losses(w, v[10]) * x
 
 
 def balance_jacobian(w: World, x: Any, v: Any) -> Any:
@@ -154,8 +159,7 @@ def balance_jacobian(w: World, x: Any, v: Any) -> Any:
             jac[row, pool] += n * slope
         if flux in products:
             jac[P, pool] += grams * slope
-    for pool, loss in enumerate(_losses(w, v[10])):
-        jac[pool, pool] -= loss
+    jac[range(len(STATES)), range(len(STATES))] -= _losses(w, v[10])
     return jac
 
 
