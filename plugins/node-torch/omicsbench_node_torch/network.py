@@ -137,7 +137,7 @@ class Inputs:
         self, controls: Controls, transform: ControlTransform, *, start: float, gate: bool, like: Tensor
     ) -> None:
         """In the precision and on the device of ``like``."""
-        self.knots = controls.t - start
+        self.controls, self.knots = controls, controls.t - start
         self.u = torch.tensor(controls.u.swapaxes(0, 1), dtype=like.dtype, device=like.device)
         self.transform, self.gated = transform, gate
         names = ("floor", "half", "mean", "sd", "low", "high")
@@ -152,3 +152,11 @@ class Inputs:
         u = torch.lerp(self.u[left], self.u[right], weight[..., None, None])
         z = self.transform(u, torch, **self.constants)
         return z, torch.exp(-self.transform.outside(z, torch, **self.constants))[..., None] if self.gated else None
+
+    def kinks(self) -> Array:
+        """Times (K',) after the start at which some u(t) changes its slope; samples on a straight line are none."""
+        slopes = np.diff(self.controls.u, axis=1) / np.diff(self.knots)[:, None]
+        bends = np.abs(np.diff(slopes, axis=1, prepend=0.0, append=0.0))
+        bent = (bends > 1e-6 * bends.max(axis=(0, 1))).any(axis=(0, 2))
+        times: Array = self.knots[bent & (self.knots > 0)]
+        return times

@@ -128,9 +128,10 @@ def simulate_dopri5(
     """
     field = _Field(network, inputs, y0.shape[-1])
     options: dict[str, Any] = {"norm": lambda error: error.square().mean(-1).sqrt().max()}
-    if len(inputs.knots) <= KNOTS:
-        # u(t) has a kink at each sample: steps that end there are accurate. Denser samples are left to error control.
-        options["step_t"] = torch.as_tensor(inputs.knots[inputs.knots > 0], device=y0.device)
+    kinks = inputs.kinks()
+    if len(kinks) <= KNOTS:
+        # Steps that end where u(t) has kinks are accurate. Denser kinks are slighter and left to error control.
+        options["step_t"] = torch.as_tensor(kinks, device=y0.device)
     times = torch.as_tensor(t, device=y0.device)
     try:
         y = odeint(field, y0, times, rtol=rtol, atol=atol, method="dopri5", options=options)

@@ -98,6 +98,20 @@ def test_the_controls_are_as_defined(controls: Controls) -> None:
         np.testing.assert_array_equal(inputs.at(1.7)[0].numpy(), z[2].numpy())
 
 
+def test_kinks_are_where_the_slope_changes(fitted: Fit, controls: Controls, x0: Array) -> None:
+    def kinks(controls: Controls, start: float) -> Array:
+        return Inputs(controls, transform, start=start, gate=False, like=torch.zeros(1)).kinks()
+
+    transform = ControlTransform.fit([Trajectory("s", [0.0], np.ones((1, 2)), controls[[0]])], "hill")
+    fine = np.unique([*np.linspace(0, 40, 90), *controls.t])
+    same = Controls(fine, controls.at(fine))
+    np.testing.assert_array_equal(kinks(controls, 0.0), [3.0, 7.0, 20.0, 40.0])
+    np.testing.assert_array_equal(kinks(same, 5.0), [2.0, 15.0, 35.0])
+    assert kinks(Controls([0.0], np.ones((1, 1, 1))), 0.0).size == 0
+    model, t = lively(fitted()), np.array([0.0, 10.0, 48.0])
+    np.testing.assert_allclose(model.simulate(x0, t, same).x, model.simulate(x0, t, controls).x, atol=1e-3)
+
+
 def test_dense_output_is_exact_for_cubics() -> None:
     knots = warped_knots(72.0, 100.0)
     t = np.array([0.0, 0.01, 3.3, 72.0, knots[5], knots[-1]])
