@@ -121,11 +121,17 @@ DERIVED: Mapping[str, str] = {
 
 
 def score(scored: Scored, extra: Iterable[Metric] = ()) -> dict[str, Array]:
-    """Every metric of a prediction: name to (S,). Raises ``ValueError`` where a metric gives another shape."""
+    """Every metric of a prediction: name to (S,).
+
+    Raises ``ValueError`` naming a metric that fails or gives another shape.
+    """
     result = {}
     with np.errstate(over="ignore", invalid="ignore"):
         for metric in (*METRICS, *extra):
-            values = np.asarray(metric.function(scored), dtype=np.float64)
+            try:
+                values = np.asarray(metric.function(scored), dtype=np.float64)
+            except Exception as error:
+                raise ValueError(f"metric {metric.name!r} failed: {type(error).__name__}: {error}") from error
             if values.shape != scored.scale.shape:
                 raise ValueError(
                     f"metric {metric.name!r} must give one value a state {scored.scale.shape}, got {values.shape}"

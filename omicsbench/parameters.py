@@ -7,6 +7,7 @@ The keyword arguments of ``__init__`` beyond seed and device are the parameters.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from omicsbench.errors import ContractError, RequestError, suggest
 
 Value = int | float | str | bool | None
 HARNESS_ARGUMENTS = ("seed", "device")
+NONE = ("None", "none")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def _literals(annotation: ast.expr) -> list[Value]:
     for node in ast.walk(annotation):
         if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal"):
             inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            return [ast.literal_eval(element) for element in inner]
+            values = [ast.literal_eval(element) for element in inner]
+            return [*values, None] if ast.unparse(annotation).endswith("| None") else values
     return []
 
 
@@ -118,16 +121,17 @@ def _fit(model: str, parameter: Parameter, value: Value | str) -> Value:
         f"parameter {parameter.name!r} of model {model!r} takes {parameter.annotation or 'a literal'}, got {value!r}"
     )
     if parameter.choices:
-        if value in parameter.choices:
-            return value
-        read: Value = value
-        if isinstance(value, str):
-            read = next((choice for choice in parameter.choices if str(choice) == value), value)
-        if read not in parameter.choices:
-            raise complaint
-        return read
+        for choice in parameter.choices:
+            if (type(value), value) == (type(choice), choice) or value == str(choice):
+                return choice
+        if None in parameter.choices and value in NONE:
+            return None
+        raise complaint
     if isinstance(value, str) and "str" not in kinds:
         value = _read(value)
+    # JSON has neither NaN nor infinity, so a record could not tell them apart.
+    if isinstance(value, float) and not math.isfinite(value):
+        raise complaint
     if value is None and "None" in kinds:
         return None
     if isinstance(value, bool):
@@ -139,7 +143,7 @@ def _fit(model: str, parameter: Parameter, value: Value | str) -> Value:
     if isinstance(value, int | float) and "float" in kinds:
         return float(value)
     if isinstance(value, str) and "str" in kinds:
-        return None if value in ("None", "none") and "None" in kinds else value
+        return None if value in NONE and "None" in kinds else value
     if not parameter.annotation:
         return value
     raise complaint

@@ -20,6 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no failure.
+settings.register_profile("suite", deadline=None, max_examples=50)
+settings.load_profile("suite")
 
 DATA = "OMICSBENCH_DATA"
 
