@@ -12,7 +12,7 @@ import numpy as np
 
 from omicsbench.metrics import skill
 from omicsbench.parameters import Value
-from omicsbench.records import Record
+from omicsbench.records import Record, Timing
 from omicsbench.scoring import best_trivial
 from omicsbench.spec import Role
 from omicsbench.trajectory import Array
@@ -50,6 +50,12 @@ class Entry:
         """The number of seeds."""
         return len({record.cell.seed for record in self.records})
 
+    def median_record(self, fold: str) -> Record:
+        """The record of a fold whose seed has the median NRMSE (of two, the better): what a plot of one seed shows."""
+        mine = [record for record in self.records if record.cell.fold == fold]
+        mine.sort(key=lambda r: (float(np.nan_to_num(_mean(r, "nrmse"), nan=np.inf)), r.cell.seed))
+        return mine[(len(mine) - 1) // 2]
+
     def per_state(self, metric: str, fold: str | None = None) -> Array:
         """Median over folds and seeds of a metric, per state (S,); a failed cell is infinitely wrong."""
         rows = [_states(record, metric) for record in self.records if fold in (None, record.cell.fold)]
@@ -67,19 +73,65 @@ class Entry:
             if fold in self.best_trivial
         }
 
-    def median(self, metric: str) -> float:
-        """Median over folds and seeds of a metric's mean over states, or of skill."""
-        values = self.skills() if metric == "skill" else self.values(metric)
-        return float(np.median(list(values.values()))) if values else float("nan")
+    def at_size(self, strains: int) -> Array:
+        """NRMSE of every cell that trained on that many strains."""
+        return np.array([_mean(r, "nrmse") for r in self.records if r.training_strains == strains])
 
-    def seconds(self, column: str) -> float:
-        """Median over cells of a timing in seconds; NaN where none was taken."""
-        found = []
+    def latencies(self) -> dict[str, float]:
+        """Median latency in seconds on each hardware it was taken on."""
+        found: dict[str, list[float]] = {}
         for record in self.records:
             if record.timing is not None:
-                value = record.timing.latency.median if column == "latency" else getattr(record.timing, column)
-                found += [] if value is None else [value]
-        return float(np.median(found)) if found else float("nan")
+                found.setdefault(hardware_of(record), []).append(record.timing.latency.median)
+        return {hardware: float(np.median(values)) for hardware, values in found.items()}
+
+    def median(self, metric: str, fold: str | None = None) -> float:
+        """Median over folds (or of one) and seeds of a metric's mean over states, or of skill."""
+        values = self.skills() if metric == "skill" else self.values(metric)
+        return _median(value for (name, _), value in values.items() if fold in (None, name))
+
+    def derived(self, name: str) -> float:
+        """Median over cells of a score that only a simulated task knows."""
+        return _median(record.derived.get(name) for record in self.records)
+
+    @property
+    def timings(self) -> list[Timing]:
+        """What was timed, cell by cell."""
+        return [record.timing for record in self.records if record.timing is not None]
+
+    def seconds(self, column: str) -> float:
+        """Median over cells of a timing in seconds, latency by its median or a quartile; NaN where none was taken."""
+        if column in ("lower", "upper", "latency"):
+            name = "median" if column == "latency" else column
+            return _median(getattr(timing.latency, name) for timing in self.timings)
+        return _median(getattr(timing, column) for timing in self.timings)
+
+    @property
+    def fit_alone(self) -> bool:
+        """Whether every fit was timed with nothing else running."""
+        return all(timing.fit_alone for timing in self.timings)
+
+    @property
+    def integration(self) -> str:
+        """The largest integration error of its cells, or why there is none."""
+        errors = [timing.integration_error for timing in self.timings if timing.integration_error is not None]
+        notes = {timing.integration_note for timing in self.timings if timing.integration_error is None}
+        return f"{max(errors):.1e}" if errors else "; ".join(sorted(notes)) or "–"
+
+    @property
+    def nfe(self) -> float:
+        """Median over cells of evaluations of the field in one simulation."""
+        return _median(record.nfe for record in self.records)
+
+    @property
+    def memory(self) -> float:
+        """The largest peak memory of its cells in MB; zero where unknown."""
+        return max((record.peak_memory_mb or 0.0 for record in self.records), default=0.0)
+
+    @property
+    def hardware(self) -> str:
+        """Every hardware its cells ran on."""
+        return "; ".join(sorted({hardware_of(record) for record in self.records}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +144,46 @@ class Group:
     entries: tuple[Entry, ...]
     best_trivial: Mapping[str, tuple[str, float]]
 
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """Every fold there is a record of, in order."""
+        return tuple(dict.fromkeys(fold for entry in self.entries for fold in entry.folds))
+
+    @property
+    def training_sizes(self) -> tuple[int, ...]:
+        """The numbers of training strains of the folds, ascending; one where folds differ in held-out strain only."""
+        return tuple(sorted({r.training_strains for e in self.entries for r in e.records}))
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """The names of the scores that only a simulated task knows."""
+        return tuple(dict.fromkeys(name for e in self.entries for r in e.records for name in r.derived))
+
+    @property
+    def fit_alone(self) -> bool:
+        """Whether every fit was timed with nothing else running."""
+        return all(entry.fit_alone for entry in self.entries)
+
     def ordered(self) -> list[Entry]:
         """Models before trivial baselines, each by median skill, best first."""
         order = {"oracle": 0, "model": 1, "trivial": 2}
         return sorted(self.entries, key=lambda e: (order[e.role], -e.median("skill"), e.model))
+
+
+def hardware_of(record: Record) -> str:
+    """What a cell ran on, by name: the GPU, or the processor and its threads."""
+    place = record.environment
+    if place is None:
+        return "unknown hardware"
+    if record.cell.device == "cuda":
+        return place.gpu or "unknown GPU"
+    return f"{place.cpu}, {place.threads} thread{'s' if place.threads != 1 else ''}"
+
+
+def _median(values: Iterable[float | None]) -> float:
+    """Of what there is; NaN of nothing."""
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else float("nan")
 
 
 def _states(record: Record, metric: str) -> Array:

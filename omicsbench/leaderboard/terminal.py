@@ -4,30 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from rich.table import Table
 
+from omicsbench.leaderboard.formats import number, seconds
 from omicsbench.leaderboard.summary import Entry, Group
 from omicsbench.tasks import Task
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number for people: significant digits, a word for what is none."""
-    if np.isnan(value):
-        return "–"
-    if np.isinf(value):
-        return "failed"
-    return f"{value:.{digits}g}"
-
-
-def seconds(value: float) -> str:
-    """A time for people, in the unit that fits."""
-    if not np.isfinite(value):
-        return "–"
-    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (np.inf, 1.0, "s")):
-        if value < limit:
-            return f"{value * factor:.3g} {unit}"
-    raise AssertionError
 
 
 def run_table(group: Group, task: Task | None) -> Table:
@@ -47,7 +28,7 @@ def run_table(group: Group, task: Task | None) -> Table:
     table.add_row("mean NRMSE", *[number(e.median("nrmse")) for e in entries])
     folds = list(dict.fromkeys(fold for e in entries for fold in e.folds))
     for fold in folds if len(folds) > 1 else []:
-        table.add_row(f"  skill {fold}", *[number(_fold_skill(e, fold), 2) for e in entries])
+        table.add_row(f"  skill {fold}", *[number(e.median("skill", fold), 2) for e in entries])
     table.add_row("skill", *[number(e.median("skill"), 2) for e in entries], style="bold", end_section=True)
     rows: Sequence[tuple[str, Callable[[Entry], str]]] = (
         ("latency, one strain", lambda e: seconds(e.seconds("latency"))),
@@ -68,8 +49,3 @@ def _plain(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-def _fold_skill(entry: Entry, fold: str) -> float:
-    found = [value for (name, _), value in entry.skills().items() if name == fold]
-    return float(np.median(found)) if found else float("nan")
