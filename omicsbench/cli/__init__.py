@@ -12,6 +12,7 @@ COMMANDS = {
     "run": "Fit models, predict held-out strains, score them.",
     "list": "List models, tasks, protocols or metrics.",
     "data": "Show, fetch or locate the measured data.",
+    "compare": "Hold models against a baseline, in error and in time.",
     "audit": "Look for faults in a task's data and for leaks in its splits.",
     "check": "Check that a model plugin keeps the interface.",
     "report": "Make the HTML report of a folder of records.",

@@ -1,0 +1,51 @@
+"""``omicsbench compare``: models against a baseline, and the published claim beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from omicsbench.cli.common import all_tasks, console, emit_json, json_option, registry_of, tasks_option
+
+
+@click.command("compare")
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--baseline", default="derivative-ml", show_default=True, help="The model that others are held against.")
+@json_option
+@tasks_option
+def command(folders: tuple[Path, ...], baseline: str, as_json: bool, tasks_dirs: tuple[Path, ...]) -> None:
+    """Hold models against a baseline, in error and in time. FOLDERS of records; default: results."""
+    from omicsbench.errors import RequestError, suggest
+    from omicsbench.leaderboard.claims import compare, verdict
+    from omicsbench.leaderboard.claims_text import tables
+    from omicsbench.leaderboard.summary import groups
+    from omicsbench.records import find, load
+
+    records = []
+    for folder in folders or (Path("results"),):
+        if not folder.is_dir():
+            raise RequestError(f"{folder}: no such folder of records; make one with `omicsbench run --out {folder}`")
+        records += [load(path) for path in find(folder)]
+    known = {record.cell.model for record in records}
+    if baseline not in known:
+        raise RequestError(f"--baseline {baseline!r}: no record of such a model here: {suggest(baseline, known)}")
+    found = compare(groups(records), all_tasks(registry_of(()), tasks_dirs), baseline)
+    if not found:
+        raise RequestError("nothing to compare: no measured task has records of both a model and the baseline")
+    if as_json:
+        emit_json([{"task": c.task, "verdict": verdict(c), "tables": dict(tables(c))} for c in found])
+        return
+    from rich.table import Table
+
+    out = console()
+    for comparison in found:
+        out.print(f"[bold]{comparison.task}[/bold]")
+        for title, (head, *rows) in tables(comparison):
+            table = Table(*head, title=title, title_justify="left", show_edge=False, pad_edge=False)
+            for row in rows:
+                table.add_row(*[cell.replace("[", "\\[") for cell in row])
+            out.print(table)
+            out.print()
+        out.print(verdict(comparison), markup=False)
+        out.print()
