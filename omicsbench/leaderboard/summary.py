@@ -5,7 +5,7 @@ Terminal table, HTML report and leaderboard all read these, so they can never di
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,23 +17,31 @@ from omicsbench.scoring import best_trivial
 from omicsbench.spec import Role
 from omicsbench.trajectory import Array
 
-Variant = tuple[str, tuple[tuple[str, Value], ...], str]
+Variant = tuple[str, str, tuple[tuple[str, Value], ...], str]
+"""Model, version, parameters, place."""
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """All records of one model (with its parameters) on one device. Failed cells count as infinite error.
+    """All records of one model (with its parameters) in one place. Failed cells count as infinite error.
 
-    ``label`` is the model's name, with the parameters and device that tell it from its namesakes.
+    ``label`` is the model's name, with the version, parameters and place that tell it from its namesakes.
+    ``place`` is ``cpu`` or the name of a GPU.
     """
 
     label: str
     model: str
-    parameters: Mapping[str, object]
-    device: str
+    version: str
+    parameters: Mapping[str, Value]
+    place: str
     role: Role
     records: tuple[Record, ...]
     best_trivial: Mapping[str, tuple[str, float]]
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the model gives the same whatever the seed."""
+        return self.records[0].deterministic
 
     @property
     def ok(self) -> int:
@@ -85,10 +93,10 @@ class Entry:
                 found.setdefault(hardware_of(record), []).append(record.timing.latency.median)
         return {hardware: float(np.median(values)) for hardware, values in found.items()}
 
-    def median(self, metric: str, fold: str | None = None) -> float:
-        """Median over folds (or of one) and seeds of a metric's mean over states, or of skill."""
+    def median(self, metric: str, folds: Collection[str] | None = None) -> float:
+        """Median over folds (all of them if None) and seeds of a metric's mean over states, or of skill."""
         values = self.skills() if metric == "skill" else self.values(metric)
-        return _median(value for (name, _), value in values.items() if fold in (None, name))
+        return _median(value for (fold, _), value in values.items() if folds is None or fold in folds)
 
     def derived(self, name: str) -> float:
         """Median over cells of a score that only a simulated task knows."""
@@ -215,21 +223,43 @@ def _group(task: str, protocol: str, records: Sequence[Record]) -> Group:
     variants: dict[Variant, list[Record]] = {}
     for record in records:
         cell = record.cell
-        variants.setdefault((cell.model, tuple(cell.parameters.items()), cell.device), []).append(record)
+        variant = (cell.model, cell.version, tuple(cell.parameters.items()), _place(record, records))
+        variants.setdefault(variant, []).append(record)
     entries = [
-        Entry(_label(variant, variants), variant[0], dict(variant[1]), variant[2], same[0].role, tuple(same), trivial)
+        Entry(
+            label=_label(variant, variants),
+            model=variant[0],
+            version=variant[1],
+            parameters=dict(variant[2]),
+            place=variant[3],
+            role=same[0].role,
+            records=tuple(same),
+            best_trivial=trivial,
+        )
         for variant, same in variants.items()
     ]
     return Group(task, protocol, tuple(records[0].states), tuple(entries), trivial)
 
 
+def _place(record: Record, among: Iterable[Record]) -> str:
+    """``cpu``, or the GPU by name; a cell that failed before it saw one ran on the GPU that the others saw."""
+    if record.cell.device == "cpu":
+        return "cpu"
+    if record.environment is not None and record.environment.gpu:
+        return record.environment.gpu
+    seen = {other.environment.gpu for other in among if other.environment is not None and other.environment.gpu}
+    return seen.pop() if len(seen) == 1 else "unknown GPU"
+
+
 def _label(variant: Variant, among: Iterable[Variant]) -> str:
     """The model's name and whatever tells this variant from the others of that name."""
-    model, parameters, device = variant
-    namesakes = [dict(other[1]) for other in among if other[0] == model]
-    apart = [f"{k}={v}" for k, v in parameters if any(k not in other or other[k] != v for other in namesakes)]
-    if len({other[2] for other in among if other[0] == model}) > 1:
-        apart.append(device)
+    model, version, parameters, place = variant
+    namesakes = [other for other in among if other[0] == model]
+    apart = [version] if len({other[1] for other in namesakes}) > 1 else []
+    others = [dict(other[2]) for other in namesakes]
+    apart += [f"{k}={v}" for k, v in parameters if any(k not in other or other[k] != v for other in others)]
+    if len({other[3] for other in namesakes}) > 1:
+        apart.append("CPU" if place == "cpu" else place)
     return f"{model} ({', '.join(apart)})" if apart else model
 
 

@@ -28,7 +28,7 @@ def run_table(group: Group, task: Task | None) -> Table:
     table.add_row("mean NRMSE", *[number(e.median("nrmse")) for e in entries])
     folds = list(dict.fromkeys(fold for e in entries for fold in e.folds))
     for fold in folds if len(folds) > 1 else []:
-        table.add_row(f"  skill {fold}", *[number(e.median("skill", fold), 2) for e in entries])
+        table.add_row(f"  skill {fold}", *[number(e.median("skill", [fold]), 2) for e in entries])
     table.add_row("skill", *[number(e.median("skill"), 2) for e in entries], style="bold", end_section=True)
     rows: Sequence[tuple[str, Callable[[Entry], str]]] = (
         ("latency, one strain", lambda e: seconds(e.seconds("latency"))),
