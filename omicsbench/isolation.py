@@ -10,9 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from contextlib import suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import cast
 
 import psutil
+from msgspec.structs import replace
 
 from omicsbench.records import Failure
 from omicsbench.worker import Job, Outcome, serve
@@ -55,6 +59,35 @@ class Quietness:
             self._condition.notify_all()
 
 
+class Turn:
+    """A cell's part in it: noise from ``with`` on, quiet between ``quiet`` and ``noise``."""
+
+    def __init__(self, quietness: Quietness) -> None:
+        self._of, self._quiet = quietness, False
+
+    def __enter__(self) -> Turn:
+        self._of.enter_noise()
+        return self
+
+    def quiet(self) -> None:
+        """Wait until no other cell runs, and keep them waiting."""
+        self._of.leave_noise()
+        self._of.enter_quiet()
+        self._quiet = True
+
+    def noise(self) -> None:
+        """Let the others run again."""
+        self._of.leave_quiet()
+        self._quiet = False
+        self._of.enter_noise()
+
+    def __exit__(self, *error: object) -> None:
+        if self._quiet:
+            self._of.leave_quiet()
+        else:
+            self._of.leave_noise()
+
+
 QUIETNESS = Quietness()
 
 
@@ -85,19 +118,22 @@ class WorkerProcess:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, log), daemon=True)
         variables = device_environment(device, threads)
+        resource_tracker.ensure_running()  # now, because its start would lift the block below
         with _environment_lock:
             saved = {name: os.environ.get(name) for name in variables}
             os.environ.update(variables)
+            # Ctrl-C is for the runner. A worker that died of it would look like a model that failed.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 self._process.start()
             finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 for name, value in saved.items():
                     if value is None:
                         del os.environ[name]
                     else:
                         os.environ[name] = value
         theirs.close()
-
         self._cancelled = False
 
     @property
@@ -116,57 +152,48 @@ class WorkerProcess:
         return self._process.is_alive()
 
     def run(
-        self, job: Job, timeout: float, on_progress: OnProgress, memory_share: float = MEMORY_SHARE
+        self, job: Job, timeout: float, turn: Turn, on_progress: OnProgress, memory_share: float = MEMORY_SHARE
     ) -> Outcome | Failure:
-        """The outcome of a job, or why there is none. After a failure that killed it the process is gone.
+        """The outcome of a job, or why there is none. After a failure the process is gone, with all it broke.
 
-        ``timeout`` in seconds, waiting for quiet not counted; ``memory_share`` of the machine's memory may be used.
+        ``timeout`` in seconds, waiting for ``turn`` not counted; ``memory_share`` of the machine's memory may be used.
         """
         self._log.write_text("")
-        left, quiet = timeout, False
+        left, looked = timeout, time.monotonic()
         limit = memory_share * psutil.virtual_memory().total
-        QUIETNESS.enter_noise()
         try:
             self._connection.send(job)
             while True:
                 started = time.monotonic()
-                if not self._connection.poll(min(POLL, max(left, 0.0))):
-                    left -= time.monotonic() - started
+                message = self._connection.recv() if self._connection.poll(min(POLL, max(left, 0.0))) else None
+                now = time.monotonic()
+                left -= now - started
+                if message is None or message[0] == "progress":
                     if left <= 0:
-                        return self._kill("TimeoutError", f"not finished after {timeout:g} s")
-                    if self._memory() > limit:
-                        return self._kill("MemoryError", f"used more than {limit / 2**30:.1f} GB")
+                        return self._fail(Failure(type="TimeoutError", message=f"not finished after {timeout:g} s"))
+                    if now - looked >= POLL:
+                        looked = now
+                        if self._memory() > limit:
+                            used = f"used more than {limit / 2**30:.1f} GB"
+                            return self._fail(Failure(type="MemoryError", message=used))
+                if message is None:
                     continue
-                message = self._connection.recv()
-                left -= time.monotonic() - started
                 if message[0] == "progress":
                     on_progress(*message[1:])
                 elif message[0] == "quiet":
-                    QUIETNESS.leave_noise()
-                    QUIETNESS.enter_quiet()
-                    quiet = True
+                    turn.quiet()
                     self._connection.send("go")
                 elif message[0] == "noise":
-                    QUIETNESS.leave_quiet()
-                    quiet = False
-                    QUIETNESS.enter_noise()
+                    turn.noise()
                     self._connection.send("go")
+                elif message[0] == "failed":
+                    return self._fail(message[1])
                 else:
-                    return self._finished(message[1])
+                    return cast(Outcome, message[1])
         except (EOFError, OSError):
             if self._cancelled:
                 raise CancelledError from None
-            return self._died()
-        finally:
-            if quiet:
-                QUIETNESS.leave_quiet()
-            else:
-                QUIETNESS.leave_noise()
-
-    def _finished(self, result: Outcome | Failure) -> Outcome | Failure:
-        if isinstance(result, Failure):
-            return Failure(type=result.type, message=result.message, traceback=result.traceback, output=self._printed())
-        return result
+            return self._fail(self._death())
 
     def _memory(self) -> int:
         try:
@@ -176,19 +203,19 @@ class WorkerProcess:
         except psutil.Error:
             return 0
 
-    def _died(self) -> Failure:
+    def _death(self) -> Failure:
         self._process.join(5)
         code = self._process.exitcode
-        output = self._printed()
-        self.stop()
+        how = f"the worker process ended with exit code {code}"
         if code is not None and code < 0:
-            return Failure(type="WorkerDied", message=f"killed by {signal.Signals(-code).name}", output=output)
-        return Failure(type="WorkerDied", message=f"the worker process ended with exit code {code}", output=output)
+            how = f"killed by {signal.Signals(-code).name}"
+        return Failure(type="WorkerDied", message=how)
 
-    def _kill(self, kind: str, message: str) -> Failure:
+    def _fail(self, failure: Failure) -> Failure:
+        """End the process: what a failed cell leaves behind (a spoilt GPU context, threads) is no other cell's."""
         output = self._printed()
         self.stop()
-        return Failure(type=kind, message=message, output=output)
+        return replace(failure, output=output)
 
     def _printed(self) -> str:
         try:
@@ -199,15 +226,15 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """End the process and everything it started, now."""
-        try:
+        family = []
+        with suppress(psutil.Error):
             family = psutil.Process(self._process.pid).children(recursive=True) if self.alive else []
-        except psutil.Error:
-            family = []
         for member in family:
-            try:
+            with suppress(psutil.Error):
                 member.kill()
-            except psutil.Error:
-                continue
+        with suppress(ProcessLookupError):
+            # Its process group too: whoever lost its parent is in nobody's family any more.
+            os.killpg(cast(int, self._process.pid), signal.SIGKILL)
         if self.alive:
             self._process.kill()
         self._process.join(5)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from omicsbench.data import fold_data
 from omicsbench.environment import gpus
-from omicsbench.errors import RequestError, suggest
+from omicsbench.errors import RecordError, RequestError, suggest
 from omicsbench.parameters import Value, parameters_of, resolve
 from omicsbench.plugins import Offer, Registry
 from omicsbench.protocols import Split, prepare, protocol_of
@@ -196,4 +196,6 @@ def finished(planned: Planned, out: Path, retry_failed: bool) -> Record | None:
     if not path.exists():
         return None
     record = load(path)
+    if record.key != planned.cell.key:
+        raise RecordError(f"{path}: holds the record of another cell ({record.cell.label}); give it back its name")
     return None if retry_failed and record.status in ("failed", "timeout") else record

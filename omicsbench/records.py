@@ -205,20 +205,26 @@ def path_of(cell: Cell, out: Path) -> Path:
 
 
 def save(record: Record, out: Path) -> Path:
-    """Write a record under a temporary name, then rename: a reader never sees half of one."""
+    """Write a record under a temporary name, then rename: a reader never sees half of one.
+
+    Raises ``RecordError`` where the folder or the file cannot be written.
+    """
     path = path_of(record.cell, out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(encode(record))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(encode(record))
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written: {error.strerror}") from None
     return path
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from omicsbench.environment import environment
-from omicsbench.isolation import OnProgress, WorkerProcess
+from omicsbench.isolation import QUIETNESS, OnProgress, Turn, WorkerProcess
 from omicsbench.model import Status
 from omicsbench.planning import Planned
 from omicsbench.plugins import Registry
@@ -87,11 +87,12 @@ def supervise(job: Job, settings: Settings, on_progress: OnProgress | None = Non
 
     Picklable, so that any executor can run it, on this machine or another. Raises ``CancelledError`` only.
     """
-    worker = WORKERS.acquire(job.model, job.device, settings.threads)
-    try:
-        return worker.run(job, settings.timeout, on_progress or (lambda step, of, loss: None))
-    finally:
-        WORKERS.release(worker)
+    with Turn(QUIETNESS) as turn:
+        worker = WORKERS.acquire(job.model, job.device, settings.threads)
+        try:
+            return worker.run(job, settings.timeout, turn, on_progress or (lambda step, of, loss: None))
+        finally:
+            WORKERS.release(worker)
 
 
 def run(
@@ -137,11 +138,12 @@ def run(
             for future in done:
                 yield keep(future)
     finally:
-        for future in [future for future in running if future.done() and not future.cancelled()]:
-            keep(future)
+        finished = [future for future in running if future.done() and not future.cancelled()]
         for future in running:
             future.cancel()
         WORKERS.close()
+        for future in finished:
+            keep(future)
 
 
 def to_record(

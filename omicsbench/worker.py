@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
 import resource
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 
 from omicsbench.errors import ContractError
@@ -120,7 +124,7 @@ def run_cell(job: Job, progress: Callable[..., None], quiet: Quiet) -> Outcome:
             integration_error=error,
             integration_note=note,
         ),
-        details=dict(model.describe()),
+        details=_details(model, job.model),
         packages=packages(),
         gpu=gpu(),
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -142,6 +146,14 @@ def _integration_error(model: Model, first: Simulation, given: Inputs, t: Array)
         return integration_error(first.x[0], reference(model, given.x0[0], t, given.controls[:1])), ""
     except NoReference as reason:
         return None, str(reason)
+
+
+def _details(model: Model, name: str) -> dict[str, Any]:
+    found = model.describe()
+    try:
+        return msgspec.convert(msgspec.json.decode(msgspec.json.encode(found)), dict[str, Any])
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise ContractError(f"model {name!r}: describe must return JSON values by name: {error}") from None
 
 
 def packages() -> dict[str, str]:
@@ -186,6 +198,8 @@ def serve(connection: Connection, log: str) -> None:
 
     What models print goes to ``log``, so that nothing but results comes down the connection.
     """
+    os.setsid()  # a process group of its own, so that all that a model starts can be ended with it
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     _redirect(log)
     while True:
         try:
@@ -204,8 +218,14 @@ def serve(connection: Connection, log: str) -> None:
                 type=type(error).__name__, message=" ".join(str(error).split()), traceback=traceback.format_exc()
             )
             connection.send(("failed", failure))
-            if not isinstance(error, Exception):
-                return
+
+
+def _die_with_parent() -> None:
+    """A killed runner must not leave its workers fitting for hours."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.killpg(0, signal.SIGKILL)
 
 
 def _redirect(log: str) -> None:
@@ -217,6 +237,8 @@ def _redirect(log: str) -> None:
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)
+    # So that what a model said is there even if it takes the process with it.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     faulthandler.enable()
 
 

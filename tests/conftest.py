@@ -253,10 +253,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.fixture
 def survivors() -> Callable[[], list[int]]:
     """Processes started below this one since the test began that still live."""
+    from multiprocessing import resource_tracker
+
     import psutil
 
     def living() -> set[int]:
-        return {p.pid for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE}
+        family = psutil.Process().children(recursive=True)
+        tracker = resource_tracker._resource_tracker._pid  # type: ignore[attr-defined]
+        return {p.pid for p in family if p.pid != tracker and p.status() != psutil.STATUS_ZOMBIE}
 
     before = living()
     return lambda: sorted(living() - before)
