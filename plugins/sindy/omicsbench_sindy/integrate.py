@@ -54,7 +54,7 @@ def trajectory(
 
 
 def longest_step(controls: Controls, t: Array) -> float:
-    """No step in hours passes over a kink in the controls: the narrowest gap between samples, bounded below."""
+    """The narrowest gap in hours between samples of the controls, so that no bump is stepped over; bounded below."""
     inside = controls.t[(controls.t > t[0]) & (controls.t < t[-1])]
     gaps = np.diff(np.concatenate([t[:1], inside, t[-1:]]))
     return float(max(gaps.min(), (t[-1] - t[0]) / 1000))

@@ -85,7 +85,7 @@ class Library:
                 ways = np.prod([comb(p, k) for p, k in zip(of_controls, kept, strict=True)])
                 rest = np.prod((-mean) ** (of_controls - np.array(kept, dtype=int)))
                 result[(*map(int, of_states), *kept)] += float(front * ways * rest)
-        return dict(result)
+        return dict(sorted(result.items(), key=lambda term: not any(term[0])))  # the constant last
 
 
 def input_names(task: TaskInfo, transform: ControlTransform) -> list[str]:

@@ -61,7 +61,7 @@ def _sparsest(terms: Array, target: Array, path: Iterable[Support], threshold: f
     """Of the models that a greedy search went through, the one with the fewest terms that is nearly the best.
 
     Nearly: it leaves at most ``threshold`` of the target's sum of squares more unexplained than the best of them.
-    pysindy's own choice is not used: in 2.1.0 that of FROLS minimises what is explained, that of SSR has no threshold.
+    pysindy's own choice among these models has no threshold to set.
     """
     fits = [refit(terms, target, support) for support in path]
     unexplained = [float(np.sum((target - terms @ fit) ** 2)) for fit in fits]
