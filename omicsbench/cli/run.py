@@ -114,7 +114,9 @@ def command(
         for record in run(todo, out, executor, jobs, Settings(timeout=timeout), registry, display.watch):
             records.append(record)
             display.finished(record)
+    report = _report(records, {**known, **{task.name: task for task in picked}}, out, folder)
     _show(records, known, out, as_json)
+    click.echo(f"report: {report}", err=as_json)
     return 0 if all(record.status == "ok" for record in records) else 1
 
 
@@ -186,6 +188,12 @@ def _dry_run(planned: Sequence[Planned], done: dict[str, Record], as_json: bool)
     return 0
 
 
+def _report(records: Sequence[Record], tasks: dict[str, Task], out: Path, data_dir: Path | None) -> Path:
+    from omicsbench.cli.report import write
+
+    return write(records, tasks, out / "report.html", data_dir)
+
+
 def _show(records: Sequence[Record], tasks: dict[str, Task], out: Path, as_json: bool) -> None:
     from omicsbench.leaderboard.summary import groups
     from omicsbench.leaderboard.terminal import run_table
@@ -205,7 +213,7 @@ def _show(records: Sequence[Record], tasks: dict[str, Task], out: Path, as_json:
     for group in groups(records):
         screen.print(run_table(group, tasks.get(group.task)))
         screen.print()
-    screen.print(f"records: {out}", markup=False)
+    screen.print(f"records: {out}", markup=False, soft_wrap=True)
 
 
 class _Display:
