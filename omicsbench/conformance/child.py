@@ -23,7 +23,10 @@ def main(arguments: Sequence[str]) -> None:
     from omicsbench.conformance.bench import Bench, Subject
     from omicsbench.conformance.catalogue import CHECKS
 
-    bench = Bench(msgspec.convert(task["subject"], Subject), task["facts"])
+    subject = msgspec.convert(task["subject"], Subject)
+    if subject.file is not None:
+        sys.path.append(os.path.dirname(subject.file))
+    bench = Bench(subject, task["facts"])
     with open(int(arguments[0]), "w", encoding="utf-8") as answers:
         for line in sys.stdin:
             answer = examine(CHECKS[line.strip()], bench)

@@ -71,6 +71,7 @@ class Examination:
         self.timeout = timeout
         self.bench = Bench(subject, {"timeout": str(timeout)})
         self.results: dict[str, Result] = {}
+        self._blocked: dict[str, str] = {}
         self._child: _Child | None = None
 
     def result(self, name: str) -> Result:
@@ -82,8 +83,9 @@ class Examination:
     def _run(self, check: Check) -> Result:
         for need in check.needs:
             if self.result(need).status != "passed":
+                root = self._blocked[check.name] = self._blocked.get(need, need)
                 return self._say(
-                    check, "skipped", f"not reached, because the check {need} was {self.results[need].status}"
+                    check, "skipped", f"not reached, because the check {root} was {self.results[root].status}"
                 )
         answer = examine(check, self.bench) if check.outside else self._ask_child(check)
         self.bench.facts.update(answer["facts"])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
@@ -18,15 +18,17 @@ import psutil
 from omicsbench.conformance.bench import Bench, digest
 from omicsbench.conformance.contract import Broken, NoHardware, check
 from omicsbench.environment import gpus
-from omicsbench.isolation import WorkerProcess
+from omicsbench.isolation import QUIETNESS, Turn, WorkerProcess
 from omicsbench.records import Failure
 from omicsbench.worker import Outcome
 
 MARK = "OMICSBENCH_CHECK"
 """Everything that a worker starts inherits it, so what survives the worker can be found."""
 GRACE = 10.0
+"""Seconds within which a stopped worker must be gone."""
 MEMORY_MB = 8192
 LATENCY = 30.0
+Watch = Callable[[WorkerProcess], None]
 IMPORTER = """
 import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[2])
@@ -62,16 +64,18 @@ def light_import(bench: Bench) -> str:
     return ""
 
 
-def run_in_worker(bench: Bench, device: str, timeout: float) -> Outcome | Failure:
-    """A cell of the model in a worker process, as ``omicsbench run`` has it."""
-    worker = WorkerProcess(bench.subject.model, device, threads=1)
+def run_in_worker(bench: Bench, device: str, watch: Watch = lambda process: None) -> Outcome:
+    """A cell of the model in a worker process, as ``omicsbench run`` has it; ``watch`` at each report of progress.
+
+    Raises ``Broken`` where it fails and ``CancelledError`` where ``watch`` ends the process.
+    """
+    process = WorkerProcess(bench.subject.model, device, threads=1)
     try:
-        return worker.run(bench.job(device), timeout, lambda step, of, loss: None)
+        with Turn(QUIETNESS) as turn:
+            timeout = float(bench.facts["timeout"])
+            result = process.run(bench.job(device), timeout, turn, lambda step, of, loss: watch(process))
     finally:
-        worker.stop()
-
-
-def _outcome(result: Outcome | Failure) -> Outcome:
+        process.stop()
     if isinstance(result, Failure):
         raise Broken(f"in a worker it fails: {result.type}: {result.message}")
     return result
@@ -85,7 +89,7 @@ def _outcome(result: Outcome | Failure) -> Outcome:
     outside=True,
 )
 def worker(bench: Bench) -> str:
-    outcome = _outcome(run_in_worker(bench, "cpu", float(bench.facts["timeout"])))
+    outcome = run_in_worker(bench, "cpu")
     bench.facts["memory"] = str(outcome.peak_memory_mb)
     bench.facts["latency"] = str(outcome.timing.latency.median)
     if bench.facts.get("digest", got := digest(outcome.simulation)) != got:
@@ -118,21 +122,18 @@ def footprint(bench: Bench) -> str:
 )
 def timeout(bench: Bench) -> str:
     stopped: list[float] = []
+
+    def stop(process: WorkerProcess) -> None:
+        if not stopped:
+            stopped.append(time.monotonic())
+            process.cancel()
+
     with _marked() as mark:
-        process = WorkerProcess(bench.subject.model, "cpu", threads=1)
-
-        def stop(step: int, of: int, loss: float | None) -> None:
-            if not stopped:
-                stopped.append(time.monotonic())
-                process.cancel()
-
         try:
-            _outcome(process.run(bench.job("cpu"), float(bench.facts["timeout"]), stop))
+            run_in_worker(bench, "cpu", stop)
         except CancelledError:
             took = time.monotonic() - stopped[0]
-        finally:
-            process.stop()
-            left = _survivors(mark)
+        left = _survivors(mark)
     if left:
         raise Broken(f"{len(left)} processes outlived it: {left[0]}")
     if not stopped:
@@ -187,7 +188,7 @@ def gpu(bench: Bench) -> str:
         return "the model does not offer cuda"
     if not gpus():
         raise NoHardware("no NVIDIA GPU here")
-    outcome = _outcome(run_in_worker(bench, "cuda", float(bench.facts["timeout"])))
+    outcome = run_in_worker(bench, "cuda")
     if not np.array_equal(outcome.simulation.x[:, 0], bench.x0):
         raise Broken("x at t[0] is not x(0)")
     return outcome.gpu
