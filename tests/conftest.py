@@ -161,23 +161,25 @@ def _clean_environment(cache: Path) -> dict[str, str]:
     return environment | {"OMICSBENCH_PLUGINS": "", "XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """``cli(*arguments)``: the command line in this process, its exit code and what it printed."""
+@pytest.fixture(scope="session")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Ran]:
+    """``cli(*arguments, **variables)``: the command line in this process, its exit code and what it printed."""
     from omicsbench.cli import main
 
-    for name, value in _clean_environment(tmp_path / "cache").items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv(DATA, raising=False)
+    clean = _clean_environment(tmp_path_factory.mktemp("cache"))
 
-    def run(*arguments: object) -> Ran:
+    def run(*arguments: object, **variables: object) -> Ran:
         out, err = io.StringIO(), io.StringIO()
-        with (
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            pytest.raises(SystemExit) as stopped,
-        ):
-            main([str(argument) for argument in arguments])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv(DATA, raising=False)
+            for name, value in (clean | variables).items():
+                patch.setenv(name, str(value))
+            with (
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+                pytest.raises(SystemExit) as stopped,
+            ):
+                main([str(argument) for argument in arguments])
         assert isinstance(stopped.value.code, int)
         return Ran(stopped.value.code, out.getvalue(), err.getvalue())
 
