@@ -9,17 +9,18 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pluggy
 
 from omicsbench import baselines, hookspecs
 from omicsbench.errors import ContractError, RequestError, suggest
 from omicsbench.parameters import split_factory
-from omicsbench.spec import ModelSpec
+from omicsbench.spec import Device, ModelSpec, Role
 
 if TYPE_CHECKING:
     from omicsbench.metrics import Metric
@@ -65,24 +66,58 @@ class Registry:
             raise RequestError(f"unknown model {name!r}{why}: {suggest(name, self.models)}")
         return self.models[name]
 
+    @cached_property
     def metrics(self) -> list[Metric]:
-        """The metrics that plugins add to those of the core."""
-        return [metric for found in self.call("omicsbench_metrics") for metric in found]
+        """The metrics that plugins add to those of the core; one that is none, or takes a name, is reported."""
+        from omicsbench.metrics import DERIVED, METRICS, Metric
+
+        taken = {metric.name for metric in METRICS} | set(DERIVED)
+        found = []
+        for plugin, metric in self._offered("omicsbench_metrics"):
+            if not isinstance(metric, Metric):
+                reason = f"omicsbench_metrics must return Metrics, got {type(metric).__name__}"
+            elif metric.name in taken:
+                reason = f"metric {metric.name!r} is there already; this one is ignored"
+            else:
+                taken.add(metric.name)
+                found.append(metric)
+                continue
+            self.problems.append(Problem(plugin, reason))
+        return found
 
     def notify(self, record: Record) -> None:
         """Tell the plugins that a cell has finished."""
         self.call("omicsbench_cell_finished", record=record)
 
-    def call(self, hook: str, **arguments: object) -> list[Any]:
-        """Every plugin's answer to a hook; one that raises is reported and left out."""
+    def call(self, hook: str, of: ModuleType | None = None, **arguments: object) -> list[tuple[str, Any]]:
+        """Every plugin's name and answer to a hook (or that of one); one that raises is reported and left out."""
         answers = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            if of is not None and implementation.plugin is not of:
+                continue
             wanted = {name: arguments[name] for name in implementation.argnames}
             try:
-                answers.append(implementation.function(**wanted))
-            except Exception as error:
+                answers.append((implementation.plugin_name, implementation.function(**wanted)))
+            except (Exception, SystemExit) as error:
                 self.problems.append(Problem(implementation.plugin_name, f"{hook} raised {_say(error)}"))
         return answers
+
+    def _offered(self, hook: str, of: ModuleType | None = None) -> list[tuple[str, Any]]:
+        """What every plugin (or one) offers in its answer to a hook, with the plugin's name."""
+        items = []
+        for plugin, answer in self.call(hook, of):
+            if isinstance(answer, list | tuple):
+                items += [(plugin, item) for item in answer]
+            else:
+                self.problems.append(Problem(plugin, f"{hook} must return a list, got {type(answer).__name__}"))
+        return items
+
+    def _find_task_folders(self) -> None:
+        for plugin, folder in self._offered("omicsbench_tasks"):
+            if isinstance(folder, str | Path) and Path(folder).is_dir():
+                self.task_folders.append(Path(folder))
+            else:
+                self.problems.append(Problem(plugin, f"omicsbench_tasks names no folder: {folder!r}"))
 
 
 def _say(error: BaseException) -> str:
@@ -104,7 +139,7 @@ def discover(plugin_dirs: Iterable[Path] = ()) -> Registry:
     for point in _restricted(registry, found):
         try:
             module = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             registry.problems.append(Problem(point.name, f"import failed: {_say(error)}"))
             continue
         distribution = point.dist
@@ -120,7 +155,7 @@ def discover(plugin_dirs: Iterable[Path] = ()) -> Registry:
             raise RequestError(f"--plugins-dir {folder}: no such folder")
         for file in sorted(folder.glob("*.py")):
             load_file(registry, file)
-    registry.task_folders += [Path(str(path)) for answer in registry.call("omicsbench_tasks") for path in answer]
+    registry._find_task_folders()
     return registry
 
 
@@ -140,30 +175,36 @@ def _restricted(registry: Registry, found: list[EntryPoint]) -> list[EntryPoint]
 
 def load_file(registry: Registry, file: Path) -> None:
     """Register a one-file plugin under its file's stem; its version is the hash of its text."""
-    stem = file.stem
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    already = sys.modules.get(stem)
-    if already is not None and getattr(already, "__file__", None) != str(file.resolve()):
-        registry.problems.append(Problem(stem, f"{file}: its name hides the module {stem!r}; rename the file"))
-        return
+    stem, path = file.stem, file.resolve()
     try:
-        if already is None:
-            spec = importlib.util.spec_from_file_location(stem, file.resolve())
-            if spec is None or spec.loader is None:
-                raise ImportError(f"{file} is not importable")
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[stem] = module
-            try:
-                spec.loader.exec_module(module)
-            except BaseException:
-                del sys.modules[stem]
-                raise
+        if stem in sys.modules:
+            module, origin = sys.modules[stem], getattr(sys.modules[stem], "__file__", None)
         else:
-            module = already
-    except Exception as error:
+            found = importlib.util.find_spec(stem)
+            module, origin = None, str(path) if found is None else found.origin
+        if origin != str(path):
+            registry.problems.append(Problem(stem, f"{file}: its name hides the module {stem!r}; rename the file"))
+            return
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        module = module or _import_file(stem, path)
+    except (Exception, SystemExit) as error:
         registry.problems.append(Problem(stem, f"{file}: import failed: {_say(error)}"))
         return
-    _register(registry, stem, module, file.name, f"sha256:{digest}", file.resolve())
+    _register(registry, stem, module, file.name, f"sha256:{digest}", path)
+
+
+def _import_file(stem: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("not importable")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[stem]
+        raise
+    return module
 
 
 def _register(
@@ -178,16 +219,12 @@ def _register(
             manager.unregister(module)
         registry.problems.append(Problem(name, _misspelt(error)))
         return
-    for implementation in manager.hook.omicsbench_models.get_hookimpls():
-        if implementation.plugin is not module:
-            continue
-        try:
-            specs = list(implementation.function())
-        except Exception as error:
-            registry.problems.append(Problem(name, f"omicsbench_models raised {_say(error)}"))
-            continue
-        for spec in specs:
+    for _, spec in registry._offered("omicsbench_models", module):
+        if isinstance(spec, ModelSpec):
             _offer(registry, Offer(spec, name, distribution, version, file))
+        else:
+            reason = f"omicsbench_models must return ModelSpecs, got {type(spec).__name__}"
+            registry.problems.append(Problem(name, reason))
     if not manager.get_hookcallers(module):
         registry.problems.append(Problem(name, "has no hook of omicsbench; decorate it with omicsbench.hookimpl"))
 
@@ -202,23 +239,29 @@ def _misspelt(error: Exception) -> str:
 
 def _offer(registry: Registry, offer: Offer) -> None:
     spec = offer.spec
-    if not isinstance(spec, ModelSpec):
-        reason = f"omicsbench_models must return ModelSpecs, got {type(spec).__name__}"
-        registry.problems.append(Problem(offer.plugin, reason))
-        return
-    reason = ""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", spec.name):
-        reason = f"model name {spec.name!r} must be lower-case letters, digits, dots and dashes"
-    elif spec.name in registry.models:
-        reason = f"model {spec.name!r} is already offered by plugin {registry.models[spec.name].plugin!r}; this one is ignored"
-    elif not spec.devices or not set(spec.devices) <= {"cpu", "cuda"}:
-        reason = f"model {spec.name!r}: devices must be out of cpu and cuda, got {spec.devices!r}"
-    else:
-        try:
-            split_factory(spec.factory)
-        except ContractError as error:
-            reason = f"model {spec.name!r}: {error}"
+    reason = _fault(spec)
+    if not reason and spec.name in registry.models:
+        first = registry.models[spec.name].plugin
+        reason = f"model {spec.name!r} is already offered by plugin {first!r}; this one is ignored"
     if reason:
         registry.problems.append(Problem(offer.plugin, reason))
     else:
         registry.models[spec.name] = offer
+
+
+def _fault(spec: ModelSpec) -> str:
+    """What is wrong with a spec; plugins are not type-checked."""
+    for name in ("name", "factory", "summary", "citation"):
+        if not isinstance(getattr(spec, name), str):
+            return f"model {spec.name!r}: {name} must be text, got {getattr(spec, name)!r}"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", spec.name):
+        return f"model name {spec.name!r} must be lower-case letters, digits, dots and dashes"
+    if not isinstance(spec.devices, list | tuple) or not spec.devices or set(spec.devices) - set(get_args(Device)):
+        return f"model {spec.name!r}: devices must be out of {', '.join(get_args(Device))}, got {spec.devices!r}"
+    if spec.role not in get_args(Role):
+        return f"model {spec.name!r}: role must be out of {', '.join(get_args(Role))}, got {spec.role!r}"
+    try:
+        split_factory(spec.factory)
+    except ContractError as error:
+        return f"model {spec.name!r}: {error}"
+    return ""

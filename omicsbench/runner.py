@@ -169,7 +169,7 @@ def to_record(
     if isinstance(result, Failure):
         return replace(record, status="timeout" if result.type == "TimeoutError" else "failed", error=result)
     try:
-        scores = score_simulation(result.simulation, split, planned.task.counted, registry.metrics())
+        scores = score_simulation(result.simulation, split, planned.task.counted, registry.metrics)
         derived = score_truth(result, split, planned.task)
     except Exception as error:
         failure = Failure(type=type(error).__name__, message=f"scoring failed: {' '.join(str(error).split())}")

@@ -247,10 +247,10 @@ def find_tasks(folders: Iterable[Path] = ()) -> dict[str, Task]:
     found: dict[str, Task] = {}
     for folder in [task_home(), *folders]:
         if not folder.is_dir():
-            raise RequestError(f"--tasks-dir {folder}: no such folder")
+            raise RequestError(f"task folder {folder}: no such folder")
         places = [folder] if (folder / "task.toml").exists() else sorted(p.parent for p in folder.glob("*/task.toml"))
         if not places:
-            raise RequestError(f"--tasks-dir {folder}: neither it nor a folder in it has a task.toml")
+            raise RequestError(f"task folder {folder}: neither it nor a folder in it has a task.toml")
         for place in places:
             task = load_task(place)
             if task.name in found:

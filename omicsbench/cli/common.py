@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from omicsbench.plugins import Registry
+    from omicsbench.plugins import Problem, Registry
     from omicsbench.tasks import Task
 
 Command = Callable[..., Any]
@@ -45,16 +45,30 @@ def registry_of(plugins_dirs: tuple[Path, ...]) -> Registry:
     from omicsbench.plugins import discover
 
     registry = discover(plugins_dirs)
-    for problem in registry.problems:
-        warn(f"plugin {problem.plugin!r} is left out: {problem.reason}")
+    warn_of(registry.problems)
     return registry
 
 
+def warn_of(problems: Sequence[Problem]) -> None:
+    """One line on stderr for each problem with a plugin."""
+    for problem in dict.fromkeys(problems):
+        warn(f"plugin {problem.plugin!r}: {problem.reason}")
+
+
 def all_tasks(registry: Registry, tasks_dirs: tuple[Path, ...]) -> dict[str, Task]:
-    """The suite's tasks, those of plugins, and those in ``--tasks-dir``."""
+    """The suite's tasks, those in ``--tasks-dir``, and those of plugins; a plugin's broken folder is left out."""
+    from omicsbench.errors import RequestError
     from omicsbench.tasks import find_tasks
 
-    return find_tasks([*registry.task_folders, *tasks_dirs])
+    folders = list(tasks_dirs)
+    for folder in registry.task_folders:
+        try:
+            find_tasks([*folders, folder])
+        except RequestError as error:
+            warn(f"the tasks of a plugin are left out: {error}")
+        else:
+            folders.append(folder)
+    return find_tasks(folders)
 
 
 def warn(text: str) -> None:

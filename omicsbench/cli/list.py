@@ -40,7 +40,7 @@ def command(what: str, as_json: bool, plugins_dirs: tuple[Path, ...], tasks_dirs
     else:
         from omicsbench.metrics import DERIVED, METRICS
 
-        found = (*METRICS, *registry.metrics())
+        found = (*METRICS, *registry.metrics)
         rows = [{"metric": m.name, "unit": m.unit, "better": m.better, "summary": m.summary} for m in found]
         rows += [{"metric": name, "unit": "1", "better": "higher", "summary": text} for name, text in DERIVED.items()]
     if as_json:

@@ -20,12 +20,17 @@ from omicsbench.cli.common import (
     registry_of,
     tasks_option,
     warn,
+    warn_of,
 )
 
 if TYPE_CHECKING:
     from omicsbench.planning import Planned
     from omicsbench.records import Record
     from omicsbench.tasks import Task
+
+
+EMBEDDED = "limonene-sim"
+"""The simulated task that runs where no task was named: it needs neither data nor a network."""
 
 
 def _numbers(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -41,7 +46,9 @@ def _numbers(context: click.Context, option: click.Parameter, value: str | None)
 
 @click.command("run")
 @click.option("--model", "models", multiple=True, required=True, help="A model, or 'all'. May be repeated.")
-@click.option("--task", "tasks", multiple=True, help="A task. May be repeated. Default: both measured tasks.")
+@click.option(
+    "--task", "tasks", multiple=True, help="A task. May be repeated. Default: the measured ones and limonene-sim."
+)
 @click.option("--fold", "folds", multiple=True, help="A fold (its held-out strain). May be repeated. Default: all.")
 @click.option("--strains", callback=_numbers, help="Training strains of simulated tasks, as in 2,10,100.")
 @click.option("--draws", type=click.IntRange(min=1), help="Draws of training strains of simulated tasks.")
@@ -110,10 +117,12 @@ def command(
     if dry_run:
         return _dry_run(planned, done, as_json)
     records = list(done.values())
+    before = len(registry.problems)
     with ThreadPoolExecutor(jobs) as executor, _Display(len(todo), len(done)) as display:
         for record in run(todo, out, executor, jobs, Settings(timeout=timeout), registry, display.watch):
             records.append(record)
             display.finished(record)
+    warn_of(registry.problems[before:])
     report = _report(records, {**known, **{task.name: task for task in picked}}, out, folder)
     _show(records, known, out, as_json)
     click.echo(f"report: {report}", err=as_json)
@@ -121,27 +130,26 @@ def command(
 
 
 def _pick(known: dict[str, Task], names: Sequence[str], folds: Sequence[str], data_dir: Path | None) -> list[Task]:
-    """The named tasks; or every measured one whose data can be had, with a line for each that cannot."""
+    """The named tasks, or the default: every measured one whose data can be had, and one draw of ``EMBEDDED``."""
     from omicsbench.data import locate
-    from omicsbench.errors import DataUnavailable, RequestError
+    from omicsbench.errors import DataUnavailable
     from omicsbench.tasks import pick
 
     if names:
         return [pick(known, name) for name in dict.fromkeys(names)]
+    if folds:
+        return [task for task in known.values() if {fold.name for fold in task.folds} & {*folds}] or [*known.values()]
     found = []
     for task in known.values():
-        if folds and not any(fold.name in folds for fold in task.folds):
+        if task.source is None:
             continue
         try:
-            if task.source is not None:
-                locate(task, data_dir)
+            locate(task, data_dir)
         except DataUnavailable as reason:
             warn(f"task {task.name!r} is skipped: {reason}")
-            continue
-        found.append(task)
-    if not found and not folds:
-        raise RequestError("no task can be run: the data of none can be had (see the lines above)")
-    return found or list(known.values())
+        else:
+            found.append(task)
+    return [*found, known[EMBEDDED].sized((), draws=1)]
 
 
 def _given(settings: Sequence[str], params: Path | None) -> dict[str, dict[str, Any]]:
