@@ -13,18 +13,19 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import psutil
 from msgspec.structs import replace
 
 from omicsbench.records import Failure
-from omicsbench.worker import Job, Outcome, serve
+from omicsbench.worker import Work, serve
 
 POLL = 0.25
 MEMORY_SHARE = 0.8
 _environment_lock = threading.Lock()
 OnProgress = Callable[[int, int, float | None], None]
+Result = TypeVar("Result")
 
 
 class Quietness:
@@ -152,9 +153,9 @@ class WorkerProcess:
         return self._process.is_alive()
 
     def run(
-        self, job: Job, timeout: float, turn: Turn, on_progress: OnProgress, memory_share: float = MEMORY_SHARE
-    ) -> Outcome | Failure:
-        """The outcome of a job, or why there is none. After a failure the process is gone, with all it broke.
+        self, job: Work[Result], timeout: float, turn: Turn, on_progress: OnProgress, memory_share: float = MEMORY_SHARE
+    ) -> Result | Failure:
+        """The result of a job, or why there is none. After a failure the process is gone, with all it broke.
 
         ``timeout`` in seconds, waiting for ``turn`` not counted; ``memory_share`` of the machine's memory may be used.
         """
@@ -189,7 +190,7 @@ class WorkerProcess:
                 elif message[0] == "failed":
                     return self._fail(message[1])
                 else:
-                    return cast(Outcome, message[1])
+                    return cast(Result, message[1])
         except (EOFError, OSError):
             if self._cancelled:
                 raise CancelledError from None

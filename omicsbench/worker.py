@@ -1,4 +1,4 @@
-"""One cell, in a process of its own: load, fit, time, simulate. Knows nothing of scores."""
+"""What a worker process does: load a model, fit, time and simulate it. Knows nothing of scores."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -32,14 +33,20 @@ from omicsbench.timing import LATENCY_POINTS, latency, timed
 from omicsbench.trajectory import Array, Controls
 
 PROGRESS_INTERVAL = 0.1
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Quiet(Protocol):
+    """A context within which nothing else of the suite runs."""
+
+    def __call__(self) -> AbstractContextManager[object]: ...
 
 
 @dataclass(frozen=True)
-class Job:
-    """Everything a worker needs for one cell; it reads no file but the model's source.
+class Work(ABC, Generic[Result_co]):
+    """What a worker is given to do with one model, whole: it reads no file but the model's source.
 
-    ``file`` is set for a one-file plugin, ``reveal`` for an oracle, ``probes`` on a simulated task.
-    ``latency_budget`` in seconds.
+    ``file`` is set for a one-file plugin, ``reveal`` for an oracle. ``latency_budget`` in seconds.
     """
 
     factory: str
@@ -51,8 +58,32 @@ class Job:
     info: TaskInfo
     inputs: Inputs
     reveal: Any = None
-    probes: Probes | None = None
     latency_budget: float = 1.0
+
+    @abstractmethod
+    def run(self, progress: Callable[..., None], quiet: Quiet) -> Result_co:
+        """Do it, in the worker. Raises whatever the model raises."""
+
+
+@dataclass(frozen=True)
+class Job(Work["Outcome"]):
+    """One cell. ``probes`` are asked on a simulated task."""
+
+    probes: Probes | None = None
+
+    def run(self, progress: Callable[..., None], quiet: Quiet) -> Outcome:
+        given = self.inputs
+        fitted = fit(self, progress, quiet)
+        simulation = simulate(fitted.model, self.model, given.x0, given.t, given.controls)
+        return Outcome(
+            simulation=simulation,
+            timing=fitted.timing,
+            details=_details(fitted.model, self.model),
+            packages=packages(),
+            gpu=gpu(),
+            peak_memory_mb=peak_memory_mb(),
+            answers=None if self.probes is None else ask(fitted.model, self.model, self.probes),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +99,13 @@ class Outcome:
     answers: Answers | None = None
 
 
-class Quiet(Protocol):
-    """A context within which nothing else of the suite runs."""
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A model after ``fit``, what it made of the held-out strain's horizon, and how long everything took."""
 
-    def __call__(self) -> AbstractContextManager[object]: ...
+    model: Model
+    single: Simulation
+    timing: Timing
 
 
 def load_class(factory: str, file: Path | None) -> type[Model]:
@@ -85,13 +119,13 @@ def load_class(factory: str, file: Path | None) -> type[Model]:
     return found
 
 
-def construct(job: Job) -> Model:
+def construct(job: Work[object]) -> Model:
     """The model of a job, loaded and made."""
     return load_class(job.factory, job.file)(seed=job.seed, device=job.device, **job.parameters)
 
 
-def run_cell(job: Job, progress: Callable[..., None], quiet: Quiet) -> Outcome:
-    """Fit, time and simulate one cell. Raises whatever the model raises."""
+def fit(job: Work[object], progress: Callable[..., None], quiet: Quiet) -> Fitted:
+    """Load, fit and time the model of a job. Raises whatever the model raises."""
     given = job.inputs
     np.random.seed(job.seed)  # noqa: NPY002 - so that a model that forgot its own seed still repeats
     warm = split_factory(job.factory)[0] in sys.modules
@@ -110,26 +144,18 @@ def run_cell(job: Job, progress: Callable[..., None], quiet: Quiet) -> Outcome:
         first, first_seconds = timed(single)
         steady = latency(single, job.latency_budget)
     first = check_simulation(first, job.model, (1, horizon.size, given.x0.shape[1]))
-    simulation = simulate(model, job.model, given.x0, given.t, given.controls)
     error, note = _integration_error(model, first, given, horizon)
-    return Outcome(
-        simulation=simulation,
-        timing=Timing(
-            load=None if warm else load_seconds,
-            fit=fit_seconds,
-            first_simulate=first_seconds,
-            latency=steady,
-            warm=warm,
-            fit_alone=True,
-            integration_error=error,
-            integration_note=note,
-        ),
-        details=_details(model, job.model),
-        packages=packages(),
-        gpu=gpu(),
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        answers=None if job.probes is None else ask(model, job.model, job.probes),
+    timing = Timing(
+        load=None if warm else load_seconds,
+        fit=fit_seconds,
+        first_simulate=first_seconds,
+        latency=steady,
+        warm=warm,
+        fit_alone=True,
+        integration_error=error,
+        integration_note=note,
     )
+    return Fitted(model, first, timing)
 
 
 def simulate(model: Model, name: str, x0: Array, t: Array, controls: Controls) -> Simulation:
@@ -193,6 +219,17 @@ def gpu() -> str:
     return ""
 
 
+def peak_memory_mb() -> float:
+    """The most host memory this process has held so far."""
+    try:
+        text = Path("/proc/self/status").read_text()
+    except OSError:  # not Linux
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return used / (2**20 if sys.platform == "darwin" else 2**10)
+    # On Linux ru_maxrss starts at what the parent held.
+    return int(text.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def serve(connection: Connection, log: str) -> None:
     """The life of a worker process: one job after another until told to stop.
 
@@ -203,14 +240,14 @@ def serve(connection: Connection, log: str) -> None:
     _redirect(log)
     while True:
         try:
-            job: Job | None = connection.recv()
+            job: Work[object] | None = connection.recv()
         except (EOFError, OSError):
             return
         if job is None:
             return
         try:
-            outcome = run_cell(job, _reporter(connection), lambda: _ask_for_quiet(connection))
-            connection.send(("done", outcome))
+            result = job.run(_reporter(connection), lambda: _ask_for_quiet(connection))
+            connection.send(("done", result))
         except (BrokenPipeError, EOFError):
             return
         except BaseException as error:
