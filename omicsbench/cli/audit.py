@@ -35,12 +35,53 @@ def command(task: str, as_json: bool, data_dir: Path | None, tasks_dirs: tuple[P
     from omicsbench.tasks import data_dir_of, pick
 
     found = pick(all_tasks(registry_of(()), tasks_dirs), task)
+    if found.virtual is not None:
+        return _audit_simulated(found, as_json)
     result = audit(found, data_dir_of(data_dir))
     if as_json:
         emit_json(_json(result))
     else:
         _print(found, result)
     return 0 if result.passed else 1
+
+
+def _audit_simulated(task: Task, as_json: bool) -> int:
+    """The gate of a simulated task's world: what its strains are like, and whether it may be used."""
+    from dataclasses import asdict
+
+    from omicsbench.audit import leak_test
+    from omicsbench.errors import RequestError
+    from omicsbench.kinetics import assess
+
+    if task.simulated is None:
+        raise RequestError(f"task {task.name!r} is read from SBML: there is no gate for a model of one's own")
+    gate = assess(task.simulated.pathway, task.simulated.world, task.simulated.stiffness)
+    leak = leak_test(task, task.folds[0], "measured")
+    if as_json:
+        numbers = {name: value for name, value in asdict(gate).items() if name != "world"}
+        emit_json({"task": task.name, "gate": numbers, "reasons": gate.reasons, "leaks": leak.leaks})
+        return 0 if gate.passed and not leak.leaks else 1
+    out = console()
+
+    def line(text: str) -> None:
+        out.print(text, markup=False)
+
+    line(f"{task.name}: {task.title}")
+    for fault in task.faults:
+        line(f"  known: {fault}")
+    line(f"\n{task.simulated.pathway} world {task.simulated.world}, {gate.strains} strains of it:")
+    line("  Spearman of a protein with the final product: " + _pairs(gate.spearman, "{:.2f}"))
+    line(f"  share of variance of log final product: {gate.r2_best:.2f} best protein, {gate.r2_all:.2f} all of them")
+    line("  range over time / mean, median over strains: " + _pairs(gate.movement, "{:.2f}"))
+    line(f"  fastest rate: {gate.fastest_median:.3g} 1/h median, {gate.fastest:.3g} 1/h at most")
+    line(f"  lowest concentration: {gate.lowest:.2g}")
+    line("gate: passed" if gate.passed else f"gate: REFUSED: {'; '.join(gate.reasons)}")
+    line(f"leak test ({leak.fold}, measured): {'LEAK' if leak.leaks else 'no input changes'}")
+    return 0 if gate.passed and not leak.leaks else 1
+
+
+def _pairs(values: dict[str, float], form: str) -> str:
+    return ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
 
 
 def _json(result: Audit) -> dict[str, Any]:
