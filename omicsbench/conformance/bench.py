@@ -107,7 +107,7 @@ class Bench:
             said = (model or self.model).simulate(x0.copy(), times.copy(), controls or self.controls)
         if not isinstance(said, Simulation):
             raise Broken(f"simulate returned {type(said).__name__}, not a Simulation")
-        x, status = np.asarray(said.x, dtype=np.float64), np.asarray(said.status)
+        x, status = np.array(said.x, dtype=np.float64), np.array(said.status)
         wanted = (len(x0), times.size, x0.shape[1])
         if x.shape != wanted or status.shape != wanted[:1]:
             raise Broken(f"x has shape {x.shape} and status {status.shape}, asked for {wanted} and {wanted[:1]}")

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +34,7 @@ TIMEOUT = 300.0
 def subject_of(registry: Registry, model: str, given: Mapping[str, Value | str]) -> Subject:
     """The model of that name with its parameters. Raises ``RequestError`` where there is no such model or parameter.
 
-    A class whose parameters cannot be read is a finding of the checks, unless some are given.
+    A class whose parameters cannot be read has none here: that is a finding of the checks.
     """
     offer: Offer = registry.model(model)
     spec = offer.spec
@@ -45,9 +44,7 @@ def subject_of(registry: Registry, model: str, given: Mapping[str, Value | str])
         )
     try:
         parameters = resolve(spec.name, spec.factory, given)
-    except ContractError as error:
-        if given:
-            raise RequestError(f"the parameters of model {model!r} cannot be read: {error}") from None
+    except ContractError:
         parameters = {}
     module = registry.manager.get_plugin(offer.plugin)
     return Subject(
@@ -132,6 +129,7 @@ class _Child:
             stdout=handle,
             stderr=handle,
             pass_fds=(theirs,),
+            start_new_session=True,
             text=True,
         )
         os.close(handle)
@@ -171,18 +169,15 @@ def _findable() -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[str], answers: IO[str], log: Path) -> None:
-    try:
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-    except psutil.Error:
-        family = []
+    family = []
+    with contextlib.suppress(psutil.Error):
+        family = psutil.Process(process.pid).children(recursive=True)
     for member in family:
-        try:
+        with contextlib.suppress(psutil.Error):
             member.kill()
-        except psutil.Error:
-            continue
-    started = time.monotonic()
-    while process.poll() is None and time.monotonic() - started < 5:
-        time.sleep(0.01)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()

@@ -81,7 +81,7 @@ def fit_ragged(bench: Bench) -> str:
     needs=["shapes"],
 )
 def fit_holes(bench: Bench) -> str:
-    return _still_predicts(bench, pathway.strains(ragged=True, holes=True))
+    return _still_predicts(bench, pathway.strains(holes=True))
 
 
 def _still_predicts(bench: Bench, train: list[Trajectory]) -> str:
