@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from omicsbench import Array, Progress, Trajectory
-from omicsbench.preprocessing import ControlTransform, interpolate_states
+from omicsbench.preprocessing import ControlTransform, interpolate_states, noise_share
 from omicsbench_node_torch.adjoint import solve
 from omicsbench_node_torch.network import Inputs, Network
 from omicsbench_node_torch.solvers import KNOTS, hermite, stage_times, warped_knots
@@ -115,10 +115,11 @@ def train_network(
     def noise(size: float, *shape: int) -> Tensor:
         return (size * torch.randn(len(network), *shape, generator=random)).to(device)
 
+    strains, states = lesson.y0.shape
+    share = noise_share(strains)
     for step in range(recipe.steps):
-        strains, states = lesson.y0.shape
-        jitter = noise(recipe.control_noise, 1, strains, lesson.z.shape[-1])
-        start = lesson.y0 + noise(recipe.x0_noise, strains, states)
+        jitter = noise(share * recipe.control_noise, 1, strains, lesson.z.shape[-1])
+        start = lesson.y0 + noise(share * recipe.x0_noise, strains, states)
         optimiser.zero_grad()
         losses = _losses(network, lesson, recipe, start, jitter)
         # The sum, so that a member is trained as it would be alone.
