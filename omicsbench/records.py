@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,14 +18,19 @@ from omicsbench.spec import Role
 from omicsbench.trajectory import Array
 
 SCHEMA = 1
+SPEED_SUFFIX = ".speed.json"
+"""What the files of ``omicsbench.speed_records`` end with: they may lie among these."""
 CellStatus = Literal["ok", "diverged", "timeout", "failed"]
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Any part of a record: immutable, by name, nothing unknown."""
 
 
-class Cell(_Part):
+Kind = TypeVar("Kind", bound=Part)
+
+
+class Cell(Part, frozen=True):
     """What is run: task × protocol × fold × model (with parameters) × seed × device.
 
     ``seed`` counts from 0. ``version`` is that of the model's ``distribution`` (of a one-file plugin: its
@@ -64,7 +69,7 @@ class Cell(_Part):
         return f"{self.task}/{self.protocol}/{self.fold}/{self.model}/s{self.seed}"
 
 
-class Failure(_Part):
+class Failure(Part, frozen=True):
     """Why a cell has no result: type, one-line message, traceback, and the end of what the worker printed."""
 
     type: str
@@ -73,14 +78,14 @@ class Failure(_Part):
     output: str = ""
 
 
-class Prediction(_Part):
+class Prediction(Part, frozen=True):
     """Predicted states of one target: ``t`` (T,) hours, ``x`` (B, T, S), null where the model diverged."""
 
     t: list[float]
     x: list[list[list[float | None]]]
 
 
-class TargetScores(_Part):
+class TargetScores(Part, frozen=True):
     """Scores at one set of scored times. ``per_state``: metric to one value a state; null is not defined.
 
     ``mean``: over the states that count. ``prediction`` is null where it was left out, ``omitted`` says why.
@@ -92,8 +97,8 @@ class TargetScores(_Part):
     omitted: str = ""
 
 
-class Latency(_Part):
-    """Seconds of one steady ``simulate`` of one strain on 200 points: median, quartiles, repeats."""
+class Latency(Part, frozen=True):
+    """Seconds of one steady ``simulate`` on 200 points: median, quartiles, repeats."""
 
     median: float
     lower: float
@@ -101,7 +106,7 @@ class Latency(_Part):
     repeats: int
 
 
-class Timing(_Part):
+class Timing(Part, frozen=True):
     """Seconds, all from ``omicsbench.timing``.
 
     ``load``: import and construction, null where the worker had this model loaded already; ``warm`` then.
@@ -121,7 +126,7 @@ class Timing(_Part):
     integration_note: str = ""
 
 
-class Environment(_Part):
+class Environment(Part, frozen=True):
     """Where it ran: versions, hardware, threads, and the state of the source it ran from."""
 
     python: str
@@ -137,7 +142,7 @@ class Environment(_Part):
     git_dirty: bool | None = None
 
 
-class Record(_Part):
+class Record(Part, frozen=True):
     """One cell's outcome. ``scores`` is by target, the headline first; empty where there is no result.
 
     ``derived``: the scores that only a simulated task knows (``omicsbench.probes``).
@@ -181,7 +186,7 @@ def significant(x: Array) -> Array:
 
 def to_json(values: Array) -> Any:
     """Nested lists with None for what is not finite, since JSON has neither NaN nor infinity."""
-    return np.where(np.isfinite(values), values, None).tolist()
+    return np.where(np.isfinite(values), values, None).tolist()  # type: ignore[call-overload]
 
 
 def from_json(values: Any) -> Array:
@@ -189,7 +194,7 @@ def from_json(values: Any) -> Array:
     return np.array(values, dtype=np.float64)
 
 
-def encode(record: Record) -> bytes:
+def encode(record: Part) -> bytes:
     """The record as JSON text, one field of the schema a line: short, and still readable in a diff."""
     lines = [
         msgspec.json.encode(name) + b": " + msgspec.json.encode(getattr(record, name))
@@ -205,11 +210,17 @@ def path_of(cell: Cell, out: Path) -> Path:
 
 
 def save(record: Record, out: Path) -> Path:
-    """Write a record under a temporary name, then rename: a reader never sees half of one.
+    """Write a record where it belongs below ``out``, and say where. Raises ``RecordError`` as ``write`` does."""
+    path = path_of(record.cell, out)
+    write(record, path)
+    return path
+
+
+def write(record: Part, path: Path) -> None:
+    """Write under a temporary name, then rename: a reader never sees half of a record.
 
     Raises ``RecordError`` where the folder or the file cannot be written.
     """
-    path = path_of(record.cell, out)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
@@ -225,11 +236,18 @@ def save(record: Record, out: Path) -> Path:
             raise
     except OSError as error:
         raise RecordError(f"{path}: cannot be written: {error.strerror}") from None
-    return path
 
 
 def load(path: Path) -> Record:
     """The record in a file. Raises ``RecordError`` naming the file and what is wrong with it."""
+    record = read(path, Record, SCHEMA)
+    if record.key != record.cell.key:
+        raise RecordError(f"{path}: its key does not belong to its cell; it was edited by hand")
+    return record
+
+
+def read(path: Path, kind: type[Kind], schema: int) -> Kind:
+    """What of that kind and schema stands in a file. Raises ``RecordError`` naming the file and what is wrong."""
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -240,20 +258,18 @@ def load(path: Path) -> Record:
         raise RecordError(f"{path}: not a whole JSON file ({error}); delete it and run the cell again") from None
     if not isinstance(raw, Mapping) or "schema" not in raw:
         raise RecordError(f"{path}: not a record of omicsbench (no schema); move it out of the records folder")
-    if raw["schema"] != SCHEMA:
-        raise RecordError(f"{path}: record schema {raw['schema']!r}, this version reads {SCHEMA}")
+    if raw["schema"] != schema:
+        raise RecordError(f"{path}: record schema {raw['schema']!r}, this version reads {schema}")
     for key in raw:
-        if key not in Record.__struct_fields__:
-            raise RecordError(f"{path}: unknown field {key!r}: {suggest(key, Record.__struct_fields__)}")
+        if key not in kind.__struct_fields__:
+            raise RecordError(f"{path}: unknown field {key!r}: {suggest(key, kind.__struct_fields__)}")
     try:
-        record = msgspec.convert(raw, Record)
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         raise RecordError(f"{path}: {error}") from None
-    if record.key != record.cell.key:
-        raise RecordError(f"{path}: its key does not belong to its cell; it was edited by hand")
-    return record
 
 
 def find(out: Path) -> Iterator[Path]:
-    """Every record file below a folder, in the order of their names."""
-    return iter(sorted(path for path in out.rglob("*.json") if not path.name.startswith(".")))
+    """Every record file below a folder, in the order of their names; those of speed are no cells and left out."""
+    found = (path for path in out.rglob("*.json") if not path.name.startswith("."))
+    return iter(sorted(path for path in found if not path.name.endswith(SPEED_SUFFIX)))

@@ -121,7 +121,8 @@ def load_class(factory: str, file: Path | None) -> type[Model]:
 
 def construct(job: Work[object]) -> Model:
     """The model of a job, loaded and made."""
-    return load_class(job.factory, job.file)(seed=job.seed, device=job.device, **job.parameters)
+    made: Callable[..., Model] = load_class(job.factory, job.file)
+    return made(seed=job.seed, device=job.device, **job.parameters)
 
 
 def fit(job: Work[object], progress: Callable[..., None], quiet: Quiet) -> Fitted:
