@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,17 +44,26 @@ def source_file(module: str) -> Path:
     """The source file of a module that may not be imported. Raises ``ContractError`` where there is none."""
     import sys
 
-    loaded = sys.modules.get(module)
-    origin = getattr(loaded, "__file__", None)
+    origin = getattr(sys.modules.get(module), "__file__", None)
     if origin is None:
-        try:
-            found = find_spec(module)
-        except (ImportError, ValueError) as error:
-            raise ContractError(f"module {module!r} cannot be found: {error}") from error
+        found = _find(module)
         origin = None if found is None else found.origin
     if origin is None or not origin.endswith(".py"):
         raise ContractError(f"module {module!r} cannot be found as a source file")
     return Path(origin)
+
+
+def _find(module: str) -> ModuleSpec | None:
+    """``importlib.util.find_spec`` imports the packages above a module; this does not."""
+    name, *parts = module.split(".")
+    try:
+        found = find_spec(name)
+    except ValueError:
+        return None
+    for part in parts:
+        name = f"{name}.{part}"
+        found = found and PathFinder.find_spec(name, found.submodule_search_locations or [])
+    return found
 
 
 @cache

@@ -89,8 +89,4 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
         code = 130
-    except BrokenPipeError:
-        # Whoever read our output has had enough.
-        sys.stderr.close()
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)
