@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,13 +41,16 @@ def write(records: Sequence[Record], tasks: Mapping[str, Task], out: Path, data_
     return write_report(records, tasks, out, splits_of(tasks, data_dir))
 
 
-def splits_of(tasks: Mapping[str, Task], data_dir: Path | None) -> Splits:
-    """The splits of these tasks; a task whose data cannot be had is named once and has none."""
+def splits_of(tasks: Mapping[str, Task], data_dir: Path | None, hidden: Collection[str] = ()) -> Splits:
+    """The splits of these tasks; a task whose data cannot be had is named once and has none.
+
+    Those in ``hidden`` that are not in ``tasks`` have none either, and nothing is said of it.
+    """
     from omicsbench.errors import RequestError
     from omicsbench.planning import split_of
     from omicsbench.protocols import Split
 
-    without: set[str] = set()
+    without = set(hidden) - set(tasks)
 
     def splits(task: str, protocol: str, fold: str) -> Split | None:
         if task in without:

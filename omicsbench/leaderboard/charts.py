@@ -85,7 +85,12 @@ def error_latency(group: Group) -> tuple[Figure, str] | None:
     if not traces:
         return None
     layout = {
-        "xaxis": {"title": {"text": "latency of one strain, seconds"}, "type": "log", "exponentformat": "power"},
+        "xaxis": {
+            "title": {"text": "latency of one strain, seconds"},
+            "type": "log",
+            "dtick": 1,
+            "exponentformat": "power",
+        },
         "yaxis": {"title": {"text": "NRMSE"}, "rangemode": "tozero"},
         "hovermode": "closest",
     }

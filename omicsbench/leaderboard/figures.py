@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from omicsbench.leaderboard.formats import number
-from omicsbench.leaderboard.summary import Entry, Group
+from omicsbench.leaderboard.summary import Entry, Group, median_record
 from omicsbench.leaderboard.truth import Curve, Splits, curves, split_for
 from omicsbench.metrics import Scored, nrmse
 from omicsbench.records import Record, from_json
@@ -28,6 +28,11 @@ MANY_TIMES = 40
 """Beyond this many scored times only the median seed is drawn."""
 HEADROOM = 3.0
 """Plots open at most this many times as high as the truth; what leaves them is said in words."""
+
+
+def rounded(values: Array) -> list[float | None]:
+    """Values to five significant digits, as JSON: a plot shows no more, and machines agree on them."""
+    return [None if np.isnan(value) else float(f"{value:.5g}") for value in values]
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def styles(group: Group) -> dict[str, Style]:
             result[entry.label] = Style(TRIVIAL_COLOUR, "circle", TRIVIAL_DASHES[trivial % len(TRIVIAL_DASHES)], True)
             trivial += 1
         elif entry.role == "oracle":
-            result[entry.label] = Style(ORACLE_COLOUR, "cross-thin", "longdashdot", True)
+            result[entry.label] = Style(ORACLE_COLOUR, "cross", "longdashdot", True)
         else:
             n, again = models % len(COLOURS), models // len(COLOURS)
             result[entry.label] = Style(COLOURS[n], SYMBOLS[n], ("solid", "dash", "dot")[again % 3], False)
@@ -94,30 +99,28 @@ def lines(group: Group, fold: str) -> list[Line]:
     target = drawn_target([r for e in group.entries for r in e.records if r.cell.fold == fold])
     found = []
     for entry in group.ordered():
-        if fold not in entry.folds:
-            continue
-        middle = entry.median_record(fold)
-        for record in entry.records:
-            if record.cell.fold != fold or target not in record.scores:
-                continue
-            prediction = record.scores[target].prediction
-            if prediction is None or (record is not middle and len(prediction.t) > MANY_TIMES):
-                continue
-            t, x = np.array(prediction.t), from_json(prediction.x)
-            found.append(Line(entry, record, record is middle, t, x))
+        stored = {}
+        for record in entry.of_fold(fold):
+            if target in record.scores and (prediction := record.scores[target].prediction) is not None:
+                stored[record.cell.seed] = record, prediction
+        middle = median_record(record for record, _ in stored.values())
+        for record, prediction in stored.values():
+            if record is middle or len(prediction.t) <= MANY_TIMES:
+                t, x = np.array(prediction.t), from_json(prediction.x)
+                found.append(Line(entry, record, record is middle, t, x))
     return found
 
 
 def telling_strains(drawn: Sequence[Line], splits: Splits, most: int = 3) -> list[tuple[int, str]]:
     """Which held-out strains to show, as (row, caption): all where they are few, else best, median and worst.
 
-    By NRMSE of the first line, that of the model with the highest skill.
+    By NRMSE of the model with the highest skill.
     """
     split = split_for(drawn[0].record, splits)
     names = [f"strain {n + 1}" for n in range(drawn[0].x.shape[0])] if split is None else list(split.held_out)
     if len(names) <= most or split is None:
         return list(enumerate(names))[:most]
-    line = drawn[0]
+    line = next((line for line in drawn if line.entry.role == "model"), drawn[0])
     target = next(t for t in split.targets if split.inputs.t[t.index].size == line.t.size)
     errors = [
         float(np.nanmean(nrmse(Scored(target.truth[row : row + 1], line.x[row : row + 1], split.scale))))
@@ -194,8 +197,8 @@ def _prediction(line: Line, row: int, column: int, unit: str, x0: Array | None, 
         "mode": "lines+markers" if few and not look.dimmed and line.main else "lines",
         "name": f"{line.entry.label}{seed}",
         "meta": line.entry.label,
-        "x": t.tolist(),
-        "y": [None if np.isnan(v) else v for v in x.tolist()],
+        "x": rounded(t),
+        "y": rounded(x),
         "line": {"color": look.colour, "dash": look.dash, "width": (1.5 if look.dimmed else 2) if line.main else 1},
         "marker": {"symbol": look.symbol, "size": 6},
         "opacity": 1.0 if line.main else 0.35,
@@ -212,8 +215,8 @@ def _known(curve: Curve, row: int, column: int, unit: str) -> Figure:
         "mode": "markers" if curve.points else "lines",
         "name": name,
         "meta": "",
-        "x": curve.t[seen].tolist(),
-        "y": x[seen].tolist(),
+        "x": rounded(curve.t[seen]),
+        "y": rounded(x[seen]),
         "line": {"color": TRUTH_COLOUR, "width": 1.5},
         "marker": {"symbol": "circle-open", "size": 9, "color": TRUTH_COLOUR, "line": {"width": 2}},
         "hovertemplate": f"{name}<br>%{{x:.3g}} h: <b>%{{y:.4g}} {unit}</b><extra></extra>",

@@ -14,6 +14,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def skill(value: float | None) -> str:
+    """A skill, to two decimals; of a very bad one its size is enough."""
+    if value is None or not np.isfinite(value):
+        return number(value)
+    return f"{value:.2f}".replace("-0.00", "0.00") if abs(value) < 100 else f"{value:.2g}"
+
+
 def seconds(value: float | None) -> str:
     """A time in the unit that fits."""
     if value is None or not np.isfinite(value):

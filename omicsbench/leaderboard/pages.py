@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from omicsbench.leaderboard import charts, formats
 from omicsbench.leaderboard.figures import Figure, Panel, Style, panels, styles
-from omicsbench.leaderboard.summary import Entry, Group
+from omicsbench.leaderboard.summary import Entry, Group, median_record
 from omicsbench.leaderboard.truth import Splits, split_for
 from omicsbench.leaderboard.verdict import TOLERANCE, Verdict, judge
 from omicsbench.protocols import PROTOCOLS, Protocol
@@ -29,6 +29,17 @@ MANY_FOLDS = 6
 """Beyond this many folds, plots are shown for one fold of each number of training strains."""
 
 
+DERIVED: Mapping[str, str] = {
+    "rank": "rank of final product",
+    "best_decile": "best tenth found",
+    "derivative_nrmse": "NRMSE of dx/dt",
+    "intervention_sign": "doubled protein: right direction",
+    "intervention_rank": "doubled protein: rank",
+    "intervention_nrmse": "doubled protein: NRMSE",
+}
+"""Scores that only a simulated task knows (``omicsbench.probes``), as a reader would call them."""
+
+
 @functools.cache
 def environment() -> jinja2.Environment:
     """The templates; a name that is not there is an error."""
@@ -39,9 +50,9 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(number=formats.number, seconds=formats.seconds, percent=formats.percent)
+    made.filters.update(number=formats.number, skill=formats.skill, seconds=formats.seconds, percent=formats.percent)
     made.globals.update(asset=lambda name: Markup((HOME / "assets" / name).read_text(encoding="utf-8")))
-    made.globals["tolerance"] = TOLERANCE
+    made.globals.update(tolerance=TOLERANCE, derived_names=DERIVED)
     return made
 
 
@@ -153,27 +164,30 @@ def _verdicts(group: Group, entry: Entry, column: int, splits: Splits, learns: b
     """By fold the verdict on the median seed; by number of training strains where folds differ in that."""
     pooled: dict[str, list[tuple[Array, Array]]] = {}
     for fold in entry.folds:
-        record = entry.median_record(fold)
-        where = f"n={record.training_strains}" if learns else fold
-        pair = _pair(record, splits, column)
-        if pair is not None:
-            pooled.setdefault(where, []).append(pair)
+        record = median_record(r for r in entry.of_fold(fold) if not r.scores or _predicts(r))
+        pair = None if record is None else _pair(record, splits, column)
+        if record is not None and pair is not None:
+            pooled.setdefault(f"n={record.training_strains}" if learns else fold, []).append(pair)
     return [
         (where, judge(np.concatenate([truth for truth, _ in pairs]), np.concatenate([x for _, x in pairs])))
         for where, pairs in sorted(pooled.items(), key=lambda item: (len(item[0]), item[0]))
     ]
 
 
+def _predicts(record: Record) -> bool:
+    return any(scores.prediction is not None for scores in record.scores.values())
+
+
 def _pair(record: Record, splits: Splits, column: int) -> tuple[Array, Array] | None:
-    """Truth and prediction of one state, flat; a failed cell predicted nothing; None where either is not to be had."""
+    """Truth and prediction (B, T) of one state; a failed cell predicted nothing; None where either is not to be had."""
     split = split_for(record, splits)
     if split is None:
         return None
     for target in split.targets:
-        truth = target.truth[:, :, column].ravel()
+        truth = target.truth[:, :, column]
         if not record.scores:
             return truth, np.full(truth.shape, np.nan)
         prediction = record.scores[target.name].prediction
         if prediction is not None:
-            return truth, from_json(prediction.x)[:, :, column].ravel()
+            return truth, from_json(prediction.x)[:, :, column]
     return None

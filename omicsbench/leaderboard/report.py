@@ -47,7 +47,7 @@ def render_report(records: Sequence[Record], tasks: Mapping[str, Task], splits: 
             models=_models(records),
             counts=_counts(records),
             started=(min(r.started for r in records), max(r.started for r in records)),
-            environments=_environments(records),
+            environments=environments(records),
             versions=sorted({(r.cell.model, r.cell.distribution, r.cell.version) for r in records}),
             harness=sorted({r.cell.harness for r in records}),
         )
@@ -65,7 +65,7 @@ def _counts(records: Sequence[Record]) -> dict[str, int]:
     return {status: n for status in order if (n := sum(r.status == status for r in records))}
 
 
-def _environments(records: Sequence[Record]) -> list[tuple[Environment, int]]:
+def environments(records: Sequence[Record]) -> list[tuple[Environment, int]]:
     """Each environment with the number of cells that ran in it; packages of all its cells together."""
     found: dict[tuple[object, ...], list[Environment]] = {}
     for record in records:

@@ -58,11 +58,9 @@ class Entry:
         """The number of seeds."""
         return len({record.cell.seed for record in self.records})
 
-    def median_record(self, fold: str) -> Record:
-        """The record of a fold whose seed has the median NRMSE (of two, the better): what a plot of one seed shows."""
-        mine = [record for record in self.records if record.cell.fold == fold]
-        mine.sort(key=lambda r: (float(np.nan_to_num(_mean(r, "nrmse"), nan=np.inf)), r.cell.seed))
-        return mine[(len(mine) - 1) // 2]
+    def of_fold(self, fold: str) -> list[Record]:
+        """Its records of a fold."""
+        return [record for record in self.records if record.cell.fold == fold]
 
     def per_state(self, metric: str, fold: str | None = None) -> Array:
         """Median over folds and seeds of a metric, per state (S,); a failed cell is infinitely wrong."""
@@ -120,9 +118,14 @@ class Entry:
         return all(timing.fit_alone for timing in self.timings)
 
     @property
+    def integration_errors(self) -> list[float]:
+        """Integration errors of the cells that have one."""
+        return [timing.integration_error for timing in self.timings if timing.integration_error is not None]
+
+    @property
     def integration(self) -> str:
         """The largest integration error of its cells, or why there is none."""
-        errors = [timing.integration_error for timing in self.timings if timing.integration_error is not None]
+        errors = self.integration_errors
         notes = {timing.integration_note for timing in self.timings if timing.integration_error is None}
         return f"{max(errors):.1e}" if errors else "; ".join(sorted(notes)) or "–"
 
@@ -176,6 +179,12 @@ class Group:
         """Models before trivial baselines, each by median skill, best first."""
         order = {"oracle": 0, "model": 1, "trivial": 2}
         return sorted(self.entries, key=lambda e: (order[e.role], -e.median("skill"), e.model))
+
+
+def median_record(records: Iterable[Record]) -> Record | None:
+    """The one with the median NRMSE (of two, the better): what a plot of one seed shows. None of none."""
+    ordered = sorted(records, key=lambda r: (float(np.nan_to_num(_mean(r, "nrmse"), nan=np.inf)), r.cell.seed))
+    return ordered[(len(ordered) - 1) // 2] if ordered else None
 
 
 def hardware_of(record: Record) -> str:

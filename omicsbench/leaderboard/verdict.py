@@ -32,6 +32,7 @@ class Verdict:
     error: float
     correlation: float
     negative: float
+    strains: int = 1
 
     @property
     def words(self) -> str:
@@ -45,7 +46,8 @@ class Verdict:
         many = f"{size:.2g}×" if size < FAR else "far"
         if self.kind == "factor":
             return f"{many} too {'high' if high else 'low'}"
-        return f"wrong shape, {many}\u00a0{'↑' if high else '↓'}" if size >= NAMED_LEVEL else "wrong shape"
+        wrong = "wrong shape" if self.strains == 1 else "wrong"
+        return f"{wrong}, {many}\u00a0{'↑' if high else '↓'}" if size >= NAMED_LEVEL else wrong
 
     @property
     def symbol(self) -> str:
@@ -56,7 +58,7 @@ class Verdict:
 
 
 def judge(truth: Array, prediction: Array) -> Verdict:
-    """The verdict on one state: ``truth`` and ``prediction`` of one shape, NaN in truth where not scored.
+    """The verdict on one state of B strains: ``truth`` and ``prediction`` (B, T), NaN in truth where not scored.
 
     With a the factor that fits best, |prediction − truth| or |prediction / a − truth| is held against |truth|.
     """
@@ -74,11 +76,12 @@ def judge(truth: Array, prediction: Array) -> Verdict:
     correlation = float(np.corrcoef(p, y)[0, 1]) if moves else float("nan")
     negative = float(np.mean(p < 0))
     overlap = float(np.mean(p * y)) / size**2
+    strains = len(truth)
     if error <= TOLERANCE:
-        return Verdict("right", level, error, correlation, negative)
+        return Verdict("right", level, error, correlation, negative, strains)
     if overlap > 0:
         # Least squares of truth = prediction / a; what is left over is then 1 − cos² of the angle between them.
         left = np.sqrt(max(0.0, 1.0 - (overlap / level) ** 2))
         if left <= TOLERANCE:
-            return Verdict("factor", level**2 / overlap, error, correlation, negative)
-    return Verdict("shape", level, error, correlation, negative)
+            return Verdict("factor", level**2 / overlap, error, correlation, negative, strains)
+    return Verdict("shape", level, error, correlation, negative, strains)

@@ -1,0 +1,132 @@
+"""``omicsbench leaderboard``: tables and pages from records, and whether the two agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from omicsbench.cli.common import all_tasks, data_option, emit_json, exits, json_option, registry_of, tasks_option
+
+if TYPE_CHECKING:
+    from omicsbench.records import Record
+
+HOME = Path("leaderboards")
+LOCAL = Path("site")
+
+records_option = click.option(
+    "--records",
+    type=click.Path(path_type=Path),
+    default=HOME / "records",
+    show_default=True,
+    help="The folder of records.",
+)
+
+
+@click.group("leaderboard")
+def command() -> None:
+    """Make the leaderboards from their records, or check that they agree."""
+
+
+@command.command("build")
+@records_option
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write. [leaderboards, or site with measured]")
+@click.option("--with-measured", is_flag=True, help="Show the measured points: a local copy, never to be published.")
+@data_option
+@tasks_option
+def build(
+    records: Path, out: Path | None, with_measured: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]
+) -> None:
+    """Make tables, claims and site from the records."""
+    from omicsbench.cli.report import splits_of
+    from omicsbench.errors import RequestError
+    from omicsbench.leaderboard.build import fill, render, write
+    from omicsbench.tasks import data_dir_of
+
+    if with_measured and out is not None and out.resolve() == HOME.resolve():
+        raise RequestError(f"--out {out}: measured points must not be published; name another folder")
+    out = out or (LOCAL if with_measured else HOME)
+    tasks = all_tasks(registry_of(()), tasks_dirs)
+    shown = tasks if with_measured else {name: task for name, task in tasks.items() if task.redistributable}
+    files = render(_load(records), tasks, splits_of(shown, data_dir_of(data_dir), hidden=tuple(tasks)))
+    write(files, out)
+    readme = out.parent / "README.md"
+    if out.resolve() == HOME.resolve() and readme.is_file():
+        readme.write_text(fill(readme.read_text(encoding="utf-8"), files), encoding="utf-8")
+    click.echo(out / "site" / "index.html")
+
+
+@command.command("check")
+@records_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=HOME, show_default=True, help="The made tables and pages."
+)
+@click.option("--records-only", is_flag=True, help="Check the records, not what is made from them.")
+@json_option
+@data_option
+@tasks_option
+@exits
+def check(
+    records: Path,
+    out: Path,
+    records_only: bool,
+    as_json: bool,
+    data_dir: Path | None,
+    tasks_dirs: tuple[Path, ...],
+) -> int:
+    """Check records, and that tables and pages are what they give. Exit code 1 where something is wrong."""
+    from omicsbench.cli.report import splits_of
+    from omicsbench.errors import RequestError
+    from omicsbench.leaderboard.build import render
+    from omicsbench.leaderboard.check import check_made, check_records
+    from omicsbench.leaderboard.rerun import repeat
+    from omicsbench.tasks import data_dir_of
+
+    if not records.is_dir():
+        raise RequestError(f"--records {records}: no such folder")
+    registry = registry_of(())
+    tasks, folder = all_tasks(registry, tasks_dirs), data_dir_of(data_dir)
+    findings = check_records(records, tasks, folder)
+    for again in repeat(findings.copies, registry, tasks, folder):
+        if again.outcome in ("differs", "not repeated"):
+            findings.problems.append(f"{again.record.cell.label}: run again: {again.outcome}: {again.reason}")
+    made = 0
+    if not records_only and findings.records:
+        shown = {name: task for name, task in tasks.items() if task.redistributable}
+        files = render(findings.records, tasks, splits_of(shown, folder, hidden=tuple(tasks)))
+        findings.problems += check_made(files, out)
+        made = len(files)
+    if as_json:
+        emit_json(
+            {
+                "records": len(findings.records),
+                "rescored": findings.rescored,
+                "run_again": len(findings.copies),
+                "files": made,
+                "unchecked": dict(findings.unchecked),
+                "problems": findings.problems,
+            }
+        )
+    else:
+        for problem in findings.problems:
+            click.echo(problem)
+        for reason, n in findings.unchecked.items():
+            click.echo(f"not checked: {n} records: {reason}")
+        click.echo(
+            f"{len(findings.records)} records: {findings.rescored} predictions scored again, {len(findings.copies)} "
+            f"cells run again; {made} files made from them; {len(findings.problems)} problems"
+        )
+    return 1 if findings.problems else 0
+
+
+def _load(folder: Path) -> list[Record]:
+    from omicsbench.errors import RequestError
+    from omicsbench.records import find, load
+
+    if not folder.is_dir():
+        raise RequestError(f"--records {folder}: no such folder; run this in a checkout, or name the folder of records")
+    records = [load(path) for path in find(folder)]
+    if not records:
+        raise RequestError(f"--records {folder}: no record in this folder")
+    return records

@@ -1,0 +1,77 @@
+"""Everything made from records: tables, claims, site, and the tables in README. ``check`` makes it again to compare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from omicsbench.leaderboard.board import Board, board, markdown, to_csv
+from omicsbench.leaderboard.claims import compare
+from omicsbench.leaderboard.claims_text import markdown as claims_markdown
+from omicsbench.leaderboard.site import render_site
+from omicsbench.leaderboard.summary import groups
+from omicsbench.leaderboard.truth import Splits
+from omicsbench.records import Record
+from omicsbench.tasks import Task
+
+BASELINE = "derivative-ml"
+BLOCK = re.compile(r"<!-- leaderboard (\S+) (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+"""Where README wants a table: ``<!-- leaderboard TASK PROTOCOL -->`` … ``<!-- end -->``."""
+
+
+def render(records: Sequence[Record], tasks: Mapping[str, Task], splits: Splits) -> dict[str, str]:
+    """Every file made from ``records``, by its path below the leaderboards' folder."""
+    found = groups(records)
+    boards = [board(group, tasks.get(group.task)) for group in found]
+    files = {"README.md": _readme(boards)}
+    for table in boards:
+        files[f"tables/{table.name}.md"] = markdown(table)
+        files[f"tables/{table.name}.csv"] = to_csv(table)
+    comparisons = compare(found, tasks, BASELINE)
+    if comparisons:
+        files["claims.md"] = claims_markdown(comparisons, BASELINE)
+    site = render_site(records, tasks, splits)
+    return files | {f"site/{path}": text for path, text in site.items()}
+
+
+def write(files: Mapping[str, str], out: Path) -> None:
+    """Write what was rendered; a table or page that no record asks for any more is removed."""
+    for path in stale(files, out):
+        path.unlink()
+    for name, text in files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(text, encoding="utf-8")
+
+
+def stale(files: Mapping[str, str], out: Path) -> list[Path]:
+    """Tables and pages below ``out`` that are not among ``files``."""
+    made = ("tables/*.md", "tables/*.csv", "site/tasks/*.html", "site/models/*.html")
+    there = [path for pattern in made for path in sorted(out.glob(pattern))]
+    return [path for path in there if path.relative_to(out).as_posix() not in files]
+
+
+def fill(text: str, files: Mapping[str, str]) -> str:
+    """``text`` with every marked table as ``files`` has it; a mark without its table says so."""
+
+    def table(mark: re.Match[str]) -> str:
+        task, protocol = mark.groups()
+        made = files.get(f"tables/{task}-{protocol}.md", "No record yet.\n")
+        return f"<!-- leaderboard {task} {protocol} -->\n{made}<!-- end -->"
+
+    return BLOCK.sub(table, text)
+
+
+def _readme(boards: Sequence[Board]) -> str:
+    parts = [
+        "# Leaderboards",
+        "Made from the records in [records/](records/) by `omicsbench leaderboard build`; `omicsbench leaderboard "
+        "check` holds them against each other. The same with plots: [site/index.html](site/index.html).",
+        "Skill is 1 − NRMSE / NRMSE of the best trivial baseline: 1 is perfect, below 0 having no model is better. "
+        "Models that a paired bootstrap cannot tell apart share a rank.",
+    ]
+    for table in boards:
+        group = table.group
+        never = "" if any(row.standing.rank for row in table.rows) else " (not ranked)"
+        parts += [f"## {group.task}, {group.protocol}{never}", markdown(table).rstrip()]
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,117 @@
+"""Run the cell of a record again and hold the two against each other."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from omicsbench.data import fold_data
+from omicsbench.environment import gpus
+from omicsbench.errors import RequestError
+from omicsbench.planning import Planned
+from omicsbench.plugins import Registry
+from omicsbench.records import Record, from_json
+from omicsbench.runner import Settings, run
+from omicsbench.tasks import Task, pick
+
+TOLERANCE = 0.05
+"""Largest relative difference of any state's NRMSE: training on another processor rounds differently."""
+IDENTICAL = 1e-6
+DERIVED_FLOOR = 0.1
+"""Correlations and shares smaller than this are compared as if they were this large."""
+
+Outcome = Literal["identical", "within", "differs", "not repeated"]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """What came of running a record again. ``difference`` is the largest relative difference of a state's NRMSE."""
+
+    record: Record
+    outcome: Outcome
+    difference: float
+    reason: str
+    again: Record | None = None
+
+
+def planned_of(record: Record, registry: Registry, tasks: Mapping[str, Task], data_dir: Path | None) -> Planned:
+    """The cell of a record, to be run here. Raises ``RequestError`` where it cannot be the same experiment."""
+    cell = record.cell
+    task = pick(tasks, cell.task)
+    fold = task.fold(cell.fold)
+    offer = registry.model(cell.model)
+    if offer.version != cell.version:
+        raise RequestError(f"{cell.label}: made by {cell.distribution} {cell.version}, here is {offer.version}")
+    if cell.device == "cuda" and not gpus():
+        raise RequestError(
+            f"{cell.label}: made on {record.environment.gpu if record.environment else 'a GPU'}, none here"
+        )
+    data = fold_data(task, fold, data_dir)
+    if data.sha256 != cell.data_sha256:
+        raise RequestError(f"{cell.label}: made from other data (sha256 {cell.data_sha256[:12]}…)")
+    return Planned(cell, task, fold, offer, data_dir)
+
+
+def repeat(
+    records: Sequence[Record],
+    registry: Registry,
+    tasks: Mapping[str, Task],
+    data_dir: Path | None,
+    timeout: float = 1800.0,
+    tolerance: float = TOLERANCE,
+) -> Iterator[Repeat]:
+    """Each record's cell run again, one at a time, as it is done; what cannot be repeated here comes first."""
+    by_threads: dict[int, list[tuple[Record, Planned]]] = {}
+    for record in records:
+        try:
+            planned = planned_of(record, registry, tasks, data_dir)
+        except RequestError as reason:
+            yield Repeat(record, "not repeated", float("nan"), str(reason))
+            continue
+        threads = record.environment.threads if record.environment else 1
+        by_threads.setdefault(threads, []).append((record, planned))
+    for threads, cells in by_threads.items():
+        before = {record.key: record for record, _ in cells}
+        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+            todo = [planned for _, planned in cells]
+            settings = Settings(timeout=timeout, threads=threads)
+            for again in run(todo, Path(folder), executor, 1, settings, registry):
+                yield compare(before[again.key], again, tolerance)
+
+
+def compare(record: Record, again: Record, tolerance: float = TOLERANCE) -> Repeat:
+    """Two records of one cell: the same status, and NRMSE of every state at every target within ``tolerance``."""
+    if again.status != record.status:
+        why = f": {again.error.type}: {again.error.message}" if again.error else ""
+        return Repeat(record, "differs", float("inf"), f"was {record.status}, is {again.status}{why}", again)
+    if not record.scores:
+        return Repeat(record, "identical", 0.0, f"{record.status} again", again)
+    worst, where = 0.0, ""
+    for name, scores in record.scores.items():
+        if name not in again.scores:
+            return Repeat(record, "differs", float("inf"), f"no scores at {name!r} any more", again)
+        old, new = (from_json(s.per_state["nrmse"]) for s in (scores, again.scores[name]))
+        if (np.isnan(old) != np.isnan(new)).any():
+            return Repeat(record, "differs", float("inf"), f"other states are defined at {name!r}", again)
+        size = np.maximum(np.abs(old), np.abs(new))
+        apart = np.abs(old - new) / np.where(size > 0, size, 1.0)
+        if np.nan_to_num(apart).max() > worst:
+            worst = float(np.nan_to_num(apart).max())
+            where = f"NRMSE of {record.states[int(np.nanargmax(apart))]} at {name!r} differs by {worst:.1e}"
+    for name in record.derived:
+        old_score, new_score = record.derived[name], again.derived.get(name)
+        if old_score is None and new_score is None:
+            continue
+        change = float("inf")
+        if old_score is not None and new_score is not None:
+            change = abs(old_score - new_score) / max(abs(old_score), abs(new_score), DERIVED_FLOOR)
+        if change > worst:
+            worst, where = change, f"{name} was {old_score}, is {new_score}"
+    outcome: Outcome = "identical" if worst <= IDENTICAL else "within" if worst <= tolerance else "differs"
+    return Repeat(record, outcome, worst, where, again)
