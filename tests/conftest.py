@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -156,9 +157,10 @@ class Ran:
 
 
 def _clean_environment(cache: Path) -> dict[str, str]:
-    """No measured data, no installed plugins, a cache of its own, plain text."""
-    environment = {name: value for name, value in os.environ.items() if name not in (DATA, "COLUMNS")}
-    return environment | {"OMICSBENCH_PLUGINS": "", "XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"}
+    """No measured data, no installed plugins, a cache of its own, and no network but that of this machine."""
+    clean = {name: value for name, value in os.environ.items() if name not in (DATA, "COLUMNS")}
+    clean |= {"OMICSBENCH_PLUGINS": "", "XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"}
+    return clean | {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
 
 
 @pytest.fixture(scope="session")
@@ -266,3 +268,31 @@ def survivors() -> Callable[[], list[int]]:
 
     before = living()
     return lambda: sorted(living() - before)
+
+
+@pytest.fixture(scope="session")
+def gone() -> Callable[[int], bool]:
+    """Whether a process has ended."""
+    import psutil
+
+    def ended(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return ended
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., Any]:
+    """``wait_for(condition)``: its value once it is true; a failure after a minute."""
+
+    def wait(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+        end = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+        return value
+
+    return wait

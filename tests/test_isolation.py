@@ -19,6 +19,10 @@ from omicsbench.isolation import QUIETNESS, Turn, WorkerProcess
 from omicsbench.records import Failure, Record, find, load
 from omicsbench.worker import Outcome
 
+Survivors = Callable[[], list[int]]
+Gone = Callable[[int], bool]
+WaitFor = Callable[..., Any]
+
 pytestmark = pytest.mark.xdist_group("isolation")
 
 PLUGIN = """
@@ -256,24 +260,8 @@ def test_a_failed_worker_is_not_used_again(bench: Any, cell_of: Callable[..., An
     assert [timing and timing.warm for timing in timings] == [False, True, None, False]
 
 
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Its value once it is true."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return value
-
-
 def test_hanging_cells_are_killed_with_all_they_started(
-    bench: Any, cell_of: Callable[..., Any], tmp_path: Path, survivors: Callable[[], list[int]]
+    bench: Any, cell_of: Callable[..., Any], tmp_path: Path, survivors: Survivors, gone: Gone, wait_for: WaitFor
 ) -> None:
     pids = tmp_path / "pids"
     modes = ("hang", "ignore sigterm", "spin in c", "hang with children")
@@ -291,7 +279,9 @@ def test_hanging_cells_are_killed_with_all_they_started(
     wait_for(lambda: not survivors())
 
 
-def test_children_of_a_worker_that_died_go_too(bench: Any, cell_of: Callable[..., Any], tmp_path: Path) -> None:
+def test_children_of_a_worker_that_died_go_too(
+    bench: Any, cell_of: Callable[..., Any], tmp_path: Path, gone: Gone, wait_for: WaitFor
+) -> None:
     file = tmp_path / "pid"
     (record,) = bench.run([cell_of("die with a child", file=file)])
     assert record.error is not None
@@ -316,7 +306,9 @@ def test_a_cell_that_eats_its_memory_is_killed(cell_of: Callable[..., Any], mode
     assert (failure.type, failure.message) == ("MemoryError", "used more than 0.4 GB")
 
 
-def test_a_worker_killed_from_outside_is_named(cell_of: Callable[..., Any], survivors: Callable[[], list[int]]) -> None:
+def test_a_worker_killed_from_outside_is_named(
+    cell_of: Callable[..., Any], survivors: Survivors, wait_for: WaitFor
+) -> None:
     with ThreadPoolExecutor(1) as executor:
         future = executor.submit(run_alone, cell_of("hang").job(0.05))
         (pid,) = wait_for(survivors)
@@ -353,7 +345,7 @@ def test_one_timing_at_a_time_and_no_noise_meanwhile() -> None:
 
 
 def test_a_killed_runner_takes_its_workers_along(
-    shell: Callable[..., Any], toy: Path, plugins: Path, tmp_path: Path
+    shell: Callable[..., Any], toy: Path, plugins: Path, tmp_path: Path, gone: Gone, wait_for: WaitFor
 ) -> None:
     file = tmp_path / "pids"
     settings = ("--set", "mode=hang with children", "--set", f"file={file}")
