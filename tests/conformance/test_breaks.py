@@ -248,9 +248,9 @@ def test_an_exit_is_a_failed_check_that_tells_what_was_printed(examine):
 
 
 def test_a_hang_is_a_failed_check(examine):
-    examination = examine(before(SIMULATE, "while t.size == 1:", "    pass"), timeout=5.0)
+    examination = examine(before(SIMULATE, "import time", "while t.size == 1:", "    time.sleep(1)"), timeout=10.0)
     judge(examination, ["fit", "one-time", "uneven-times"], "one-time")
-    assert "not finished after 5 s" in examination.result("one-time").reason
+    assert "not finished after 10 s" in examination.result("one-time").reason
 
 
 def test_what_a_plugin_raises_is_told_with_its_line(examine):
