@@ -45,14 +45,14 @@ def smooth(x: ArrayLike, window: int = PUBLISHED_WINDOW, order: int = PUBLISHED_
     """
     from scipy.signal import savgol_filter
 
-    return np.asarray(savgol_filter(x, window, order, axis=-2), dtype=np.float64)
+    return np.asarray(savgol_filter(np.asarray(x), window, order, axis=-2), dtype=np.float64)
 
 
 def derivatives(x: ArrayLike, step: float, window: int = PUBLISHED_WINDOW, order: int = PUBLISHED_ORDER) -> Array:
     """Savitzky-Golay estimate of dx/dt of equally spaced series ``x`` (..., T, S), ``step`` hours apart."""
     from scipy.signal import savgol_filter
 
-    return np.asarray(savgol_filter(x, window, order, deriv=1, delta=step, axis=-2), dtype=np.float64)
+    return np.asarray(savgol_filter(np.asarray(x), window, order, deriv=1, delta=step, axis=-2), dtype=np.float64)
 
 
 def densify(trajectory: Trajectory, points: int = PUBLISHED_POINTS, horizon: float | None = None) -> Trajectory:

@@ -109,7 +109,7 @@ class Protocol:
 
 
 def _start(strain: Trajectory) -> Array:
-    x0 = strain.x[0]
+    x0: Array = strain.x[0]
     if strain.t[0] != 0.0 or np.isnan(x0).any():
         raise RequestError(f"strain {strain.strain!r} cannot be held out: a state is not measured at 0 h")
     return x0
@@ -248,8 +248,10 @@ def out_of_range(data: FoldData) -> Array:
     tiny = np.finfo(float).tiny
     above = held_out.max(axis=0) / np.maximum(train.max(axis=0), tiny)
     below = train.min(axis=0) / np.maximum(held_out.min(axis=0), tiny)
-    return np.maximum(1.0, np.maximum(above, below))
+    factors: Array = np.maximum(1.0, np.maximum(above, below))
+    return factors
 
 
 def _peak(strain: Trajectory) -> Array:
-    return np.maximum(strain.controls.u.max(axis=1), 0.0)
+    peaks: Array = np.maximum(strain.controls.u.max(axis=1), 0.0)
+    return peaks

@@ -6,6 +6,7 @@ Speed must not be bought with integration error, so the error stands beside the 
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 
@@ -47,8 +48,9 @@ def reference(model: Model, x0: Array, t: Array, controls: Controls, budget: flo
     pieces = np.unique(np.concatenate([t[:1], knots, t[-1:]]))
     x = np.empty((t.size, x0.size))
     x[0], now = x0, np.array(x0)
-    for left, right in zip(pieces[:-1], pieces[1:], strict=True):
-        solver = DOP853(field, left, now, right, rtol=RTOL, atol=RTOL * scale)
+    for left, right in pairwise(pieces):
+        # scipy's stubs know only a number for atol; the solver takes one a state.
+        solver = DOP853(field, left, now, right, rtol=RTOL, atol=RTOL * scale)  # type: ignore[arg-type]
         while solver.status == "running":
             if solver.step() is not None:
                 raise NoReference("the solver gave up")

@@ -74,7 +74,8 @@ def _mean(copies: list[Array]) -> Array:
 
 
 def _profile(controls: Controls) -> Array:
-    return np.log10(1.0 + np.maximum(controls.u.mean(axis=1), 0.0))
+    profile: Array = np.log10(1.0 + np.maximum(controls.u.mean(axis=1), 0.0))
+    return profile
 
 
 def _start_at(x0: Array, x: Array) -> Array:
