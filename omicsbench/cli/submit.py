@@ -1,0 +1,56 @@
+"""``omicsbench submit``: a contributor's records, ready for a pull request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from omicsbench.cli.common import all_tasks, console, data_option, exits, registry_of, tasks_option
+
+
+@click.command("submit")
+@click.argument("results", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("leaderboards/records"),
+    show_default=True,
+    help="The folder of records of a checkout.",
+)
+@click.option("--dry-run", is_flag=True, help="Check and show the table, write nothing.")
+@data_option
+@tasks_option
+@exits
+def command(results: Path, to: Path, dry_run: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> int:
+    """Check the records below RESULTS and copy what may be published. Exit code 1 where one is refused."""
+    from omicsbench.errors import RequestError
+    from omicsbench.leaderboard.submission import collect, deliver
+    from omicsbench.leaderboard.summary import groups
+    from omicsbench.leaderboard.terminal import run_table
+    from omicsbench.tasks import data_dir_of
+
+    if not dry_run and not to.parent.is_dir():
+        raise RequestError(f"--to {to}: {to.parent} does not exist; run this in a checkout of omicsbench")
+    registry = registry_of(())
+    tasks = all_tasks(registry, tasks_dirs)
+    found = collect(results, to, registry, tasks, data_dir_of(data_dir))
+    for problem in found.problems:
+        click.echo(f"refused: {problem}", err=True)
+    if not (found.records or found.known or found.problems):
+        raise RequestError(f"{results}: no record in this folder; `omicsbench run --out {results}` makes them")
+    screen = console()
+    for group in groups(found.records):
+        screen.print(run_table(group, tasks.get(group.task)))
+        screen.print()
+    without = sum(any(s.omitted for s in record.scores.values()) for record in found.records)
+    size = 0 if dry_run else deliver(found.records, to)
+    click.echo(
+        f"{len(found.records)} records to publish ({without} of them without all predictions), {len(found.known)} are "
+        f"there already, {len(found.problems)} refused"
+    )
+    if found.records and not dry_run:
+        click.echo(f"{size / 1e6:.2f} MB written to {to}. For the pull request:")
+        click.echo("  omicsbench leaderboard build && omicsbench leaderboard check")
+        click.echo(f"  git add {to.parent} && git commit")
+    return 1 if found.problems else 0
