@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import comb
 from typing import Literal
@@ -16,10 +17,11 @@ from pysindy import PolynomialLibrary
 from omicsbench import Array, TaskInfo
 from omicsbench.preprocessing import ControlTransform
 
+Exponents = NDArray[np.integer]
 Powers = tuple[int, ...]
 
 
-def candidate_powers(kind: Literal["polynomial", "bilinear"], degree: int, states: int, controls: int) -> NDArray:
+def candidate_powers(kind: Literal["polynomial", "bilinear"], degree: int, states: int, controls: int) -> Exponents:
     """Exponents (M, S + C) of the candidate terms, the constant first.
 
     ``polynomial``: all monomials up to ``degree``. ``bilinear``: those and every state times every control.
@@ -41,19 +43,20 @@ class Library:
     ``powers`` (M, S + C). ``clip``: controls are held within their training range.
     """
 
-    powers: NDArray
+    powers: Exponents
     scale: Array
     transform: ControlTransform
     clip: bool
 
-    def __post_init__(self) -> None:
-        # Each term as a list of factors, filled up with the 1 that ``terms`` puts behind the inputs.
+    @cached_property
+    def factors(self) -> Exponents:
+        """Each term as a list of its inputs (M, D), filled up with the 1 that ``terms`` puts behind the inputs."""
         inputs = self.powers.shape[1]
         factors = np.full((len(self.powers), max(1, int(self.powers.sum(axis=1).max()))), inputs)
         for row, power in zip(factors, self.powers, strict=True):
             listed = np.repeat(np.arange(inputs), power)
             row[: listed.size] = listed
-        object.__setattr__(self, "factors", factors)
+        return factors
 
     def terms(self, x: Array, u: Array) -> Array:
         """Values (N, M) of the terms at states ``x`` (N, S) and controls ``u`` (N, C)."""

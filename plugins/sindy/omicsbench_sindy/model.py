@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from omicsbench import Array, Controls, Model, Progress, Simulation, Status, TaskInfo, Trajectory
 from omicsbench.preprocessing import ControlTransform, state_scale
@@ -18,6 +19,9 @@ from omicsbench_sindy.series import rows
 POINTS, WINDOW, ORDER = 200, 7, 2
 WALL = 0.01
 """Thickness of a clamped state's walls, as a share of its training maximum."""
+
+
+Integers = NDArray[np.integer]
 
 
 class Sindy(Model):
@@ -110,7 +114,9 @@ class Sindy(Model):
             evaluations = evaluations + sum(spent for _, _, spent in members)
         return Simulation(x, status, evaluations, samples)
 
-    def _integrate(self, coefficients: Array, x0: Array, t: Array, controls: Controls) -> tuple[Array, Array, Array]:
+    def _integrate(
+        self, coefficients: Array, x0: Array, t: Array, controls: Controls
+    ) -> tuple[Array, Integers, Integers]:
         """Trajectories (B, T, S), status (B,) and evaluations (B,)."""
         low = np.minimum(x0, 0.0) if self.clamp else np.full_like(x0, -np.inf)
         high = np.maximum(x0, self.top) if self.clamp else np.full_like(x0, np.inf)
