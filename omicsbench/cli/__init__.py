@@ -10,12 +10,18 @@ import click
 
 COMMANDS = {
     "run": "Fit models, predict held-out strains, score them.",
+    "bench": "Measure the time that models take, on one task.",
+    "compare": "Hold models against a baseline, in error and in time.",
+    "report": "Make the HTML report of a folder of records.",
     "list": "List models, tasks, protocols or metrics.",
     "data": "Show, fetch or locate the measured data.",
-    "compare": "Hold models against a baseline, in error and in time.",
     "audit": "Look for faults in a task's data and for leaks in its splits.",
     "check": "Check that a model plugin keeps the interface.",
-    "report": "Make the HTML report of a folder of records.",
+    "new-plugin": "Write a model plugin that works as it stands, to change into your own.",
+    "new-task": "Write a task from a CSV of one row a strain and time.",
+    "leaderboard": "Make the leaderboards from their records, or check that they agree.",
+    "verify": "Run the cells of records again and compare.",
+    "submit": "Collect records for the leaderboards, checked as data.",
     "doctor": "Say what is installed, what is broken and why.",
 }
 """Name to one-line help, so that --help imports no command."""
