@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import signal
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from types import FrameType
+from typing import NoReturn, TypeVar
 
 import numpy as np
 
@@ -25,6 +27,28 @@ def timed(call: Callable[[], Result]) -> tuple[Result, float]:
     start = time.perf_counter()
     result = call()
     return result, time.perf_counter() - start
+
+
+class PastLimit(BaseException):
+    """A call took longer than it may. No ``Exception``, so that no model takes it for one of its own."""
+
+
+def limited(call: Callable[[], Result], limit: float) -> tuple[Result, float]:
+    """What ``call`` returns and the seconds it took; main thread only.
+
+    Raises ``PastLimit`` after ``limit`` seconds, within Python code at once, within compiled code when that ends.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise PastLimit
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        return timed(call)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def latency(call: Callable[[], object], budget: float) -> Latency:
