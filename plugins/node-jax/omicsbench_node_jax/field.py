@@ -5,9 +5,9 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from omicsbench.preprocessing import ControlTransform
+from omicsbench.trajectory import Array
 from omicsbench_node_jax.network import TAU, Weights, mlp
 
 
@@ -48,7 +48,6 @@ class Field(eqx.Module):
         return self.rate(y, *self.inputs(t))
 
 
-def control_constants(transform: ControlTransform) -> dict[str, np.ndarray]:
-    """The fitted arrays of ``transform`` in float32, for ``Field``."""
-    names = ("floor", "half", "mean", "sd", "low", "high")
-    return {name: np.asarray(getattr(transform, name), dtype=np.float32) for name in names}
+def control_constants(transform: ControlTransform) -> dict[str, Array]:
+    """The fitted arrays of ``transform``, for ``Field``."""
+    return {name: getattr(transform, name) for name in ("floor", "half", "mean", "sd", "low", "high")}

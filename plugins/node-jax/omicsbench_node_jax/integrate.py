@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from math import ceil
+from typing import Any, Literal
 
 import diffrax
 import jax
@@ -12,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from omicsbench.trajectory import Array
+from omicsbench_node_jax.batching import over_rows
 from omicsbench_node_jax.field import Field
-from omicsbench_node_jax.network import Weights, vmap_many
+from omicsbench_node_jax.network import Weights
 
 KNOTS = 36
 
@@ -29,14 +31,30 @@ class Solver:
     rtol: float
     atol: float
 
+    @property
+    def stiff(self) -> bool:
+        """Kvaerno5 wants two things more of JAX. Float64: in float32 the rounding of a field with rates of 1 000 1/h
+        already exceeds the tolerance, and no step is accepted. And one strain after another: under ``jax.vmap`` a
+        rejected step (diffrax 0.7) can spoil a strain for good, so that a batch fails where each alone succeeds.
+        """
+        return self.name == "kvaerno5"
 
-def warped_knots(start: float, span: float) -> Array:
-    """(KNOTS + 1,) times start + span (j / KNOTS)^1.5: dense at the start, where the states move fastest."""
-    return np.asarray(start + span * (np.arange(KNOTS + 1) / KNOTS) ** 1.5, dtype=np.float64)
+    @property
+    def precision(self) -> type[np.floating[Any]]:
+        return np.float64 if self.stiff else np.float32
+
+
+def warped_knots(horizon: float, span: float) -> Array:
+    """Hours horizon (j / KNOTS)^1.5 up to the first that reaches ``span``: (J,), dense where the states move fastest.
+
+    A knot does not depend on ``span``, so that a longer simulation begins like a shorter one.
+    """
+    steps = max(1, ceil(KNOTS * (span / horizon) ** (1 / 1.5) - 1e-9))
+    return np.asarray(horizon * (np.arange(steps + 1) / KNOTS) ** 1.5, dtype=np.float64)
 
 
 def rk4(field: Field, y0: jax.Array, knots: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """States and slopes (KNOTS + 1, S) at ``knots`` by the classical Runge-Kutta method, one step an interval."""
+    """States and slopes (J, S) at ``knots`` (J,) by the classical Runge-Kutta method, one step an interval."""
     z, gate = jax.vmap(jax.vmap(field.inputs))(jnp.stack([knots[:-1], (knots[:-1] + knots[1:]) / 2, knots[1:]], axis=1))
 
     def step(y: jax.Array, at: tuple[jax.Array, ...]) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
@@ -75,7 +93,7 @@ def adaptive(
     kinks = field.t if field.t.size <= KNOTS else None
     return diffrax.diffeqsolve(
         diffrax.ODETerm(lambda t, y, field: field(t, y)),
-        diffrax.Tsit5() if solver.name == "tsit5" else diffrax.Kvaerno5(),
+        diffrax.Kvaerno5() if solver.stiff else diffrax.Tsit5(),
         start,
         stop,
         None,
@@ -104,17 +122,19 @@ def trajectories(
 ) -> tuple[jax.Array, jax.Array]:
     """States y (N, B, T, S) of N members, and the steps that each solve took, (N, B).
 
-    ``weights`` with members in front; ``y0`` (B, S); ``t`` (T,), T >= 2; ``control_t`` (K,), ``u`` (B, K, C).
+    ``weights`` with members in front; ``y0`` (B, S); ``t`` (T,), T >= 2; ``knots`` (J,) of rk4 span ``t``;
+    ``control_t`` (K,), ``u`` (B, K, C).
     What a solver did not reach is not finite.
     """
 
     def one(weights: Weights, y0: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
         field = Field(weights, control_t, u, constants, kind=kind, gated=gated)
         if solver.name == "rk4":
-            return hermite(knots, *rk4(field, y0, knots), t), jnp.asarray(KNOTS)
+            return hermite(knots, *rk4(field, y0, knots), t), jnp.asarray(knots.size - 1)
         solution = adaptive(field, y0, diffrax.SaveAt(ts=t), t[0], t[-1], solver)
         return solution.ys, solution.stats["num_steps"]
 
-    strains = vmap_many(one, (None, 0, 0))
+    strains = over_rows(one, (False, True, True), solver.stiff)
+    members = over_rows(strains, (True, False, False), solver.stiff)
     with jax.default_matmul_precision("highest"):
-        return vmap_many(strains, (0, None, None))(weights, y0, u)
+        return members(weights, y0, u)

@@ -20,10 +20,8 @@ from omicsbench.preprocessing import ControlTransform, state_scale
 from omicsbench_node_jax.field import control_constants
 from omicsbench_node_jax.integrate import Solver, trajectories, warped_knots
 from omicsbench_node_jax.network import TAU, Weights, bounded, initial_weights, mlp
-from omicsbench_node_jax.training import Noise, Settings, advance, initial_state, prepare
-
-CHUNK = 50
-"""Training steps between two reports of progress."""
+from omicsbench_node_jax.strains import Strains, prepare
+from omicsbench_node_jax.training import CHUNK, Noise, Settings, advance, initial_state
 
 if os.environ.get("OMICSBENCH_JAX_CACHE") == "1":
     jax.config.update("jax_compilation_cache_dir", os.path.join(user_cache_dir("omicsbench"), "jax"))
@@ -34,7 +32,7 @@ if os.environ.get("OMICSBENCH_JAX_CACHE") == "1":
 class NodeJax(Model):
     """dx/dt = SD / TAU · gate(z) · MLP([x / SD, z]), with z the transformed, standardised controls at time t.
 
-    SD (S,) is ``state_scale`` of the training strains and TAU 10 hours. Computes in float32.
+    SD (S,) is ``state_scale`` of the training strains and TAU 10 hours. Computes in float32, with kvaerno5 in float64.
     Raises ``ValueError`` for unsuitable parameters, ``RuntimeError`` where JAX has no such ``device``.
     """
 
@@ -103,53 +101,62 @@ class NodeJax(Model):
         self.horizon = task.horizon
         self.sd = state_scale(train)
         self.transform = ControlTransform.fit(train, self.control_transform)
-        states, controls = len(self.sd), len(self.transform.mean)
+        with jax.enable_x64(self.solver.stiff):
+            self._train(prepare(train, self.sd), progress)
+
+    def _train(self, strains: Strains, progress: Progress) -> None:
+        (count, states), controls = strains.y0.shape, strains.u.shape[2]
         rng = np.random.default_rng(self.seed % 2**32)
         sizes = [states + controls, *[self.width] * self.depth, states]
-        weights = _stack([initial_weights(rng, sizes) for _ in range(self.members)])
-        strains, constants = (_float32(part) for part in (prepare(train, self.sd), control_constants(self.transform)))
-        shape = (CHUNK, self.members, len(strains.y0))
+        weights = self._stack([initial_weights(rng, sizes) for _ in range(self.members)])
+        shape = (CHUNK, self.members, count)
 
         def draw() -> Noise:
-            return _float32(Noise(rng.standard_normal((*shape, controls)), rng.standard_normal((*shape, states))))
+            return self._cast(Noise(rng.standard_normal((*shape, controls)), rng.standard_normal((*shape, states))))
 
-        state = jax.vmap(initial_state)(weights)
-        state, strains, constants, settings = jax.device_put((state, strains, constants, self.settings), self.device)
+        state, *data = jax.device_put(
+            (
+                jax.vmap(initial_state)(weights),
+                self._cast(strains),
+                self._cast(control_constants(self.transform)),
+                self.settings,
+            ),
+            self.device,
+        )
+        implicit = self.solver if self.solver.stiff else None
         began = perf_counter()
-        run = advance.lower(
-            state, 0, 1, draw(), strains, constants, settings, kind=self.control_transform, solver=self.solver
-        ).compile()
+        run = advance.lower(state, 0, 1, draw(), *data, kind=self.control_transform, implicit=implicit).compile()
         self.compile_seconds = perf_counter() - began
 
         steps = self.settings.steps
         for first in range(0, steps, CHUNK):
             last = min(first + CHUNK, steps)
-            state, losses = run(state, first, last, draw(), strains, constants, settings)
+            state, losses = run(state, first, last, draw(), *data)
             self.loss = float(np.mean(losses))
             progress(last, steps, self.loss)
         self._keep(jax.device_get(state.weights))
 
     def simulate(self, x0: Array, t: Array, controls: Controls) -> Simulation:
-        strains = len(x0)
-        if t.size == 1:
-            y, steps = np.broadcast_to(x0 / self.sd, (self.members, strains, 1, len(self.sd))), 0
-        else:
-            # Hours since t[0] keep float32 exact; knots reach the horizon so that they do not depend on what is asked.
-            span = max(self.horizon, float(t[-1] - t[0]))
-            arrays = [
-                np.asarray(a, dtype=np.float32)
-                for a in (x0 / self.sd, t - t[0], warped_knots(0.0, span), controls.t - t[0], controls.u)
-            ]
-            static = {"kind": self.control_transform, "gated": self.gate, "solver": self.solver}
-            y, steps = jax.device_get(trajectories(self._effective, self._constants, *arrays, **static))
+        y, steps = self._solve(x0, t, controls)
         x = np.asarray(y, dtype=np.float64) * self.sd
         x[:, :, 0] = x0
         gone = np.maximum.accumulate(~np.isfinite(x).all(axis=3), axis=2)
         x[gone] = np.nan
-        nfe = self._evaluations(np.broadcast_to(steps, (self.members, strains)))
+        nfe = self._evaluations(steps)
         if self.members == 1:
             return Simulation(x[0], np.where(gone[0].any(axis=1), Status.DIVERGED, Status.OK), nfe)
         return _ensemble(x, gone, nfe)
+
+    def _solve(self, x0: Array, t: Array, controls: Controls) -> tuple[np.ndarray, np.ndarray]:
+        """y (N, B, T, S) of the members, not finite where a solver did not come, and the steps taken (N, B)."""
+        if t.size == 1:
+            return np.tile(x0[:, None] / self.sd, (self.members, 1, 1, 1)), np.zeros((self.members, len(x0)), dtype=int)
+        # Hours since t[0]: float32 has no digits to waste.
+        knots = warped_knots(self.horizon, float(t[-1] - t[0]))
+        arrays = self._cast((x0 / self.sd, t - t[0], knots, controls.t - t[0], controls.u))
+        static = {"kind": self.control_transform, "gated": self.gate, "solver": self.solver}
+        with jax.enable_x64(self.solver.stiff):
+            return jax.device_get(trajectories(self._effective, self._constants, *arrays, **static))
 
     def field(self, x: Array, u: Array) -> Array | None:
         """dx/dt in float64, so that it can be integrated to a tight tolerance. None for an ensemble."""
@@ -163,8 +170,9 @@ class NodeJax(Model):
 
     def describe(self) -> Mapping[str, Any]:
         return {
-            "number_of_weights": sum(w.size + b.size for w, b in self._weights),
-            "training_loss": self.loss,
+            "weights": sum(w.size + b.size for w, b in self.weights[0]),
+            "members": self.members,
+            "training_loss": self.loss if np.isfinite(self.loss) else None,
             "compile_seconds": self.compile_seconds,
         }
 
@@ -180,17 +188,26 @@ class NodeJax(Model):
         have, want = ([[(w.shape, b.shape) for w, b in member] for member in ws] for ws in (weights, self.weights))
         if have != want:
             raise ValueError(f"set_weights: wanted layers of shapes {want}, got {have}")
-        self._keep(_stack(weights))
+        self._keep(self._stack(weights))
 
     def _keep(self, weights: Weights) -> None:
         """Take stacked ``weights``; put on the device what simulate needs."""
         self._weights = weights
-        effective = _stack([bounded(member, self.settings.lipschitz, np) for member in self.weights])
-        self._effective, self._constants = jax.device_put((effective, control_constants(self.transform)), self.device)
+        effective = self._stack([bounded(member, self.settings.lipschitz, np) for member in self.weights])
+        constants = self._cast(control_constants(self.transform))
+        with jax.enable_x64(self.solver.stiff):
+            self._effective, self._constants = jax.device_put((effective, constants), self.device)
+
+    def _stack(self, members: Sequence[Weights]) -> Weights:
+        """Weights of all members in one, members in front."""
+        return self._cast(jax.tree.map(lambda *parts: np.stack(parts), *members))
+
+    def _cast(self, tree: Any) -> Any:
+        return jax.tree.map(lambda a: np.asarray(a, dtype=self.solver.precision), tree)
 
     def _evaluations(self, steps: np.ndarray) -> np.ndarray | None:
         """Evaluations of the field (B,) over all members; None for kvaerno5: nobody counts its Newton iterations."""
-        if self.solver.name == "kvaerno5":
+        if self.solver.stiff:
             return None
         # RK4 also evaluates the last slope. Tsit5 reuses its last stage; choosing the first step takes two more.
         evaluations = 4 * steps + 1 if self.solver.name == "rk4" else 6 * steps + 3
@@ -214,18 +231,6 @@ def _ensemble(x: Array, gone: np.ndarray, nfe: np.ndarray | None) -> Simulation:
         for member in np.flatnonzero(lost[:, strain]):
             samples[member, strain] = x[good[np.searchsorted(good, member) % good.size], strain]
     return Simulation(mean, status, nfe, samples)
-
-
-def _stack(members: Sequence[Weights]) -> Weights:
-    """Weights of all members in one, float32, members in front."""
-    return [
-        tuple(np.stack(parts).astype(np.float32) for parts in zip(*layer, strict=True))  # type: ignore[misc]
-        for layer in zip(*members, strict=True)
-    ]
-
-
-def _float32(tree: Any) -> Any:
-    return jax.tree.map(lambda a: np.asarray(a, dtype=np.float32), tree)
 
 
 def _find_device(kind: str) -> jax.Device:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-import jax
 import numpy as np
 
 Weights = list[tuple[Any, Any]]
@@ -48,20 +46,3 @@ def bounded(weights: Weights, lipschitz: float | None, xp: Any) -> Weights:
         return weights
     most = lipschitz ** (1.0 / len(weights))
     return [(w / xp.maximum(1.0, xp.linalg.norm(w, 2) / most), b) for w, b in weights]
-
-
-def vmap_many(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callable[..., Any]:
-    """``jax.vmap``, but a batch of one runs unbatched: XLA multiplies plain matrices faster than batches of them."""
-
-    def mapped(*args: Any) -> Any:
-        sizes = [jax.tree.leaves(arg)[0].shape[0] for arg, axis in zip(args, in_axes, strict=True) if axis == 0]
-        if sizes[0] > 1:
-            return jax.vmap(function, in_axes=in_axes)(*args)
-        alone = [_first(arg) if axis == 0 else arg for arg, axis in zip(args, in_axes, strict=True)]
-        return jax.tree.map(lambda out: out[None], function(*alone))
-
-    return mapped
-
-
-def _first(tree: Any) -> Any:
-    return jax.tree.map(lambda a: a[0], tree)
