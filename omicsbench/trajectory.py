@@ -48,6 +48,10 @@ class Controls:
         if not np.all(np.isfinite(self.u)):
             raise ValueError("controls: u must be finite")
 
+    def __reduce__(self) -> tuple[type[Controls], tuple[Array, Array]]:
+        # Through the constructor, so that what comes out of a pickle is read-only too.
+        return Controls, (self.t, self.u)
+
     def __len__(self) -> int:
         """The number of strains ``B``."""
         return int(self.u.shape[0])
@@ -103,3 +107,6 @@ class Trajectory:
             raise ValueError(f"strain {self.strain}: x must be finite or NaN")
         if len(self.controls) != 1:
             raise ValueError(f"strain {self.strain}: controls of one strain wanted, got {len(self.controls)}")
+
+    def __reduce__(self) -> tuple[type[Trajectory], tuple[str, Array, Array, Controls]]:
+        return Trajectory, (self.strain, self.t, self.x, self.controls)

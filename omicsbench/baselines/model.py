@@ -47,19 +47,18 @@ class MeanStrain(Model):
 class NearestStrain(Model):
     """A strain follows the training strain whose controls are nearest.
 
-    Distance: the mean over controls of |Δ log10(1 + mean abundance)|, abundances averaged over the time
-    they were measured.
+    Distance: the mean over controls of |Δ log10(1 + mean abundance)|, the mean of u(t) over the task's horizon.
     """
 
     def __init__(self, *, seed: int, device: str) -> None:
         pass
 
     def fit(self, train: Sequence[Trajectory], task: TaskInfo, progress: Progress) -> None:
-        self.train = list(train)
-        self.profiles = np.concatenate([_profile(strain.controls) for strain in train])
+        self.train, self.horizon = list(train), task.horizon
+        self.profiles = np.concatenate([_profile(strain.controls, task.horizon) for strain in train])
 
     def simulate(self, x0: Array, t: Array, controls: Controls) -> Simulation:
-        distance = np.abs(_profile(controls)[:, None] - self.profiles[None]).mean(axis=2)
+        distance = np.abs(_profile(controls, self.horizon)[:, None] - self.profiles[None]).mean(axis=2)
         nearest = distance.argmin(axis=1)
         copies = {n: interpolate_states(self.train[n], t) for n in np.unique(nearest)}
         return _done(_start_at(x0, np.stack([copies[n] for n in nearest])))
@@ -73,9 +72,12 @@ def _mean(copies: list[Array]) -> Array:
     )
 
 
-def _profile(controls: Controls) -> Array:
-    profile: Array = np.log10(1.0 + np.maximum(controls.u.mean(axis=1), 0.0))
-    return profile
+def _profile(controls: Controls, horizon: float) -> Array:
+    """log10(1 + mean of u(t) over 0 to ``horizon`` hours), (B, C): of the function, however it is sampled."""
+    inside = controls.t[(controls.t > 0.0) & (controls.t < horizon)]
+    t = np.concatenate([[0.0], inside, [horizon]])
+    mean = np.trapezoid(controls.at(t), t, axis=1) / horizon
+    return np.asarray(np.log10(1.0 + np.maximum(mean, 0.0)))
 
 
 def _start_at(x0: Array, x: Array) -> Array:

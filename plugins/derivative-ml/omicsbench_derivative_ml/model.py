@@ -11,10 +11,9 @@ from sklearn import config_context
 from sklearn.neighbors import KNeighborsRegressor
 
 from omicsbench import Array, Controls, Model, Progress, Simulation, TaskInfo, Trajectory
-from omicsbench.preprocessing import ControlTransform
+from omicsbench.preprocessing import ControlTransform, densified, filled
 from omicsbench_derivative_ml import regressors
 from omicsbench_derivative_ml.integrate import Box, dop853, rk4
-from omicsbench_derivative_ml.series import densified, filled
 from omicsbench_derivative_ml.trees import Forest, is_forest
 
 Predict = Callable[[Array], Array]

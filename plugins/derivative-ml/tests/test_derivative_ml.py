@@ -5,12 +5,11 @@ import pytest
 from omicsbench_derivative_ml import regressors
 from omicsbench_derivative_ml.integrate import Box, dop853, rk4
 from omicsbench_derivative_ml.model import DerivativeML
-from omicsbench_derivative_ml.series import densified, filled, is_dense
 from omicsbench_derivative_ml.trees import Forest
 from scipy.integrate import solve_ivp
 
 from omicsbench import Controls, Status, TaskInfo, Trajectory
-from omicsbench.preprocessing import smooth
+from omicsbench.preprocessing import densified, filled, is_dense, smooth
 
 HORIZON = 10.0
 A = np.array([[-0.5, 0.2], [0.1, -0.3]])

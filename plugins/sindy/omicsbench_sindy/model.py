@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omicsbench import Array, Controls, Model, Progress, Simulation, Status, TaskInfo, Trajectory
-from omicsbench.preprocessing import ControlTransform, state_scale
+from omicsbench.preprocessing import ControlTransform, densified, filled, state_scale
 from omicsbench_sindy.integrate import trajectory
 from omicsbench_sindy.library import Library, bounds, candidate_powers, equation, input_names, term_name
 from omicsbench_sindy.regression import sparse_fit
-from omicsbench_sindy.series import rows
 
 POINTS, WINDOW, ORDER = 200, 7, 2
 WALL = 0.01
@@ -59,8 +58,18 @@ class Sindy(Model):
         self.clamp, self.control_transform, self.clip_controls = clamp, control_transform, clip_controls
 
     def fit(self, train: Sequence[Trajectory], task: TaskInfo, progress: Progress) -> None:
+        series = [densified(strain, POINTS, task.horizon, WINDOW, ORDER) for strain in train]
+        x, dx, u = filled(series), [one.dx for one in series], [one.u for one in series]
+        self.learn(train, task, np.concatenate(x), np.concatenate(u), np.concatenate(dx), progress)
+
+    def learn(
+        self, train: Sequence[Trajectory], task: TaskInfo, x: Array, u: Array, dx: Array, progress: Progress
+    ) -> None:
+        """Regress ``dx`` (N, S) per hour, NaN where unknown, on states ``x`` (N, S) and controls ``u`` (N, C).
+
+        ``train`` gives the scales and the walls.
+        """
         self.task = task
-        data = rows(train, POINTS, task.horizon, WINDOW, ORDER)
         measured = np.concatenate([strain.x for strain in train])
         measured = np.where(np.isnan(measured), 0.0, measured)
         sd = state_scale(train)
@@ -69,7 +78,7 @@ class Sindy(Model):
         powers = candidate_powers(self.kind, self.degree, len(task.states), len(task.controls))
         candidates = Library(powers, sd, transform, self.clip_controls)
 
-        fits = self._fits(candidates.terms(data.x, data.u), data.dx / sd, progress)
+        fits = self._fits(candidates.terms(x, u), dx / sd, progress)
         # Terms that no equation has are not computed again at every step of an integration.
         used = (fits != 0.0).any(axis=(0, 1))
         used[0] = True

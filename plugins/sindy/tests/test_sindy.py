@@ -8,7 +8,6 @@ from omicsbench_sindy.integrate import trajectory
 from omicsbench_sindy.library import candidate_powers
 from omicsbench_sindy.model import Sindy
 from omicsbench_sindy.regression import sparse_fit
-from omicsbench_sindy.series import rows
 from scipy.integrate import solve_ivp
 
 from omicsbench import Controls, Status, TaskInfo, Trajectory
@@ -218,11 +217,6 @@ def test_ragged_strains_with_holes_and_unequal_lengths_are_fitted(train):
         Trajectory("holes", second.t, holes, second.controls),
         Trajectory("unmeasured", third.t, unmeasured, third.controls),
     ]
-    data = rows(ragged, 200, HORIZON, 7, 2)
-    assert len(data.x) == len(data.u) == 400 + 200 + 200
-    assert np.isnan(data.dx[-200:, 1]).all()
-    assert np.isfinite(data.dx[:, 0]).all()
-    assert np.isfinite(data.x).all()
     sim = simulate(fitted(ragged, control_transform="raw"), strain(9))
     assert sim.status.tolist() == [Status.OK]
     assert np.abs(sim.x[0] - strain(9).x).max() < 0.4
