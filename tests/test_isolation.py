@@ -23,7 +23,6 @@ Survivors = Callable[[], list[int]]
 Gone = Callable[[int], bool]
 WaitFor = Callable[..., Any]
 
-pytestmark = pytest.mark.xdist_group("isolation")
 
 PLUGIN = """
 def end_of_time(seconds):

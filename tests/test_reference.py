@@ -107,7 +107,6 @@ def omicsbench_models():
 '''
 
 
-@pytest.mark.xdist_group("reference")
 def test_the_error_stands_in_the_record(
     bench: Any, make_task: Callable[..., Path], make_plugin: Callable[[str, str], Path]
 ) -> None:

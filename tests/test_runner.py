@@ -20,7 +20,6 @@ from omicsbench.planning import finished
 from omicsbench.records import Record, load, path_of
 from omicsbench.tasks import find_tasks, load_task
 
-pytestmark = pytest.mark.xdist_group("runner")
 MakeTask = Callable[..., Path]
 BASELINES = ("persistence", "mean-strain", "nearest-strain")
 

@@ -10,8 +10,6 @@ import pytest
 
 from omicsbench.timing import MOST, latency, timed
 
-pytestmark = pytest.mark.xdist_group("timing")
-
 IMPORT, CONSTRUCTION, FIT, FIRST, EVERY = 0.3, 0.3, 1.2, 0.6, 0.01
 
 SLEEPER = f"""

@@ -17,7 +17,6 @@ from omicsbench.errors import DataError
 from omicsbench.records import find, load
 from omicsbench.tasks import find_tasks
 
-pytestmark = pytest.mark.xdist_group("cli-run")
 Cli = Callable[..., Any]
 MakeTask = Callable[..., Path]
 MEASURED = ("limonene", "isopentenol")
