@@ -1,10 +1,12 @@
 """How Sphinx builds the site from these pages: `make docs`. Offline, and a warning is an error."""
 
-from importlib.metadata import version
+import importlib.metadata
+import re
+from typing import Any
 
 project = "omicsbench"
 author = "The omicsbench maintainers"
-release = version("omicsbench")
+release = importlib.metadata.version("omicsbench")
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 
@@ -15,6 +17,7 @@ smartquotes = False
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "NDArray", "Value")}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 90
 add_module_names = False
@@ -25,3 +28,17 @@ html_static_path = ["assets"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
+
+
+def _prose(app: Any, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Docstrings are prose: an absolute value or a set bar is no markup."""
+    lines[:] = ["``".join(_escaped(line.split("``"))) for line in lines]
+
+
+def _escaped(parts: list[str]) -> list[str]:
+    return [part if inside % 2 else re.sub(r"[|*]", r"\\\g<0>", part) for inside, part in enumerate(parts)]
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", _prose)

@@ -106,8 +106,10 @@ def _spelt_out(annotation: str) -> str:
     """A type as it is written, with the values of closed sets in place of their names."""
     from omicsbench.records import CellStatus, Role, Value
 
-    closed = {name: " | ".join(f'"{value}"' for value in get_args(kind)) for name, kind in
-              (("CellStatus", CellStatus), ("Role", Role))}
+    closed = {
+        name: " | ".join(f'"{value}"' for value in get_args(kind))
+        for name, kind in (("CellStatus", CellStatus), ("Role", Role))
+    }
     known = {**closed, "Value": str(Value)}
     return re.sub(r"\b(CellStatus|Role|Value)\b", lambda found: known[found[0]], annotation)
 

@@ -1,0 +1,58 @@
+"""Whatever can be called or implemented is documented and tested."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from omicsbench import hookspecs
+from omicsbench.cli import COMMANDS, cli
+
+ROOT = Path(__file__).parents[2]
+HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("omicsbench_"))
+
+
+def _commands() -> Iterator[tuple[str, ...]]:
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        subcommands = list(command.commands) if isinstance(command, click.Group) else []
+        yield from [(name, sub) for sub in subcommands] or [(name,)]
+
+
+@functools.cache
+def _tests() -> dict[Path, str]:
+    found = [*(ROOT / "tests").rglob("*.py"), *ROOT.glob("plugins/*/tests/*.py")]
+    return {path: path.read_text(encoding="utf-8") for path in found if path.parent != Path(__file__).parent}
+
+
+@functools.cache
+def _called() -> frozenset[tuple[str, ...]]:
+    """The first one and the first two arguments of every call in the tests that begins with a string."""
+    found = set()
+    for path, text in _tests().items():
+        for node in ast.walk(ast.parse(text, filename=str(path))):
+            if isinstance(node, ast.Call):
+                words = [arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant)]
+                found |= {tuple(words[:1]), tuple(words)}
+    return frozenset(found)
+
+
+@pytest.mark.parametrize("command", list(_commands()), ids=" ".join)
+def test_every_command_is_documented_and_tested(command: tuple[str, ...]) -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert f"Usage: omicsbench {' '.join(command)} " in page, "run `python docs/generate.py`"
+    assert command in _called(), f"no test calls the command with {command}"
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented_and_tested(hook: str) -> None:
+    page = (ROOT / "docs" / "bring-a-model.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| `{hook}\(", page, re.MULTILINE), "it has no line in the table of hooks"
+    assert f"@hookimpl\ndef {hook}(" in page, "no example implements it"
+    assert any(f"def {hook}(" in text for text in _tests().values()), "no test implements it"
