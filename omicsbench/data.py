@@ -183,13 +183,17 @@ def _trajectory(task: Task, strain: str, rows: Mapping[float, Mapping[str, float
     return Trajectory(strain, t, x, Controls(knots, filled[None]))
 
 
+# A sweep over folds reads the file once.
+_series = functools.lru_cache(maxsize=8)(read_series)
+
+
 @functools.lru_cache(maxsize=32)
 def fold_data(task: Task, fold: Fold, data_dir: Path | None = None) -> FoldData:
     """The strains of a fold. Raises ``DataError`` where they cannot be had or a strain is unknown."""
     if task.virtual is not None:
         return simulated_fold(task, fold)
     path = locate(task, data_dir)
-    strains = read_series(task, path)
+    strains = _series(task, path)
     for strain in (*fold.held_out, *fold.train):
         if strain not in strains:
             raise DataError(f"{path}: no strain {strain!r}, which fold {fold.name!r} names: {suggest(strain, strains)}")

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -185,8 +186,6 @@ def _details(model: Model, name: str) -> dict[str, Any]:
 
 def packages() -> dict[str, str]:
     """Versions of the numerical packages that this process has loaded."""
-    from importlib.metadata import PackageNotFoundError, version
-
     names = {"sklearn": "scikit-learn"}
     found = {}
     for module in (
@@ -202,12 +201,20 @@ def packages() -> dict[str, str]:
         "sklearn",
         "pysindy",
     ):
-        if module in sys.modules:
-            try:
-                found[names.get(module, module)] = version(names.get(module, module))
-            except PackageNotFoundError:
-                continue
+        name = names.get(module, module)
+        if module in sys.modules and (version := _version(name)) is not None:
+            found[name] = version
     return found
+
+
+@cache
+def _version(distribution: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def gpu() -> str:
