@@ -96,7 +96,7 @@ def _sane(record: Record) -> bool:
     def sane(value: object) -> bool:
         if isinstance(value, Mapping):
             return all(map(sane, value.values()))
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return all(map(sane, value))
         return not isinstance(value, int | float) or abs(value) <= LARGEST_NUMBER
 

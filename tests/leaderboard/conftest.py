@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
+from msgspec.structs import replace
 
-from omicsbench.records import SCHEMA, Cell, Environment, Failure, Latency, Record, TargetScores, Timing
+from omicsbench.planning import Request, plan, split_of
+from omicsbench.protocols import Split
+from omicsbench.records import (
+    SCHEMA,
+    Cell,
+    Environment,
+    Failure,
+    Latency,
+    Record,
+    TargetScores,
+    Timing,
+    find,
+    load,
+    save,
+)
+from omicsbench.runner import Settings, run
 from omicsbench.spec import Role
+from omicsbench.tasks import Task, load_task
 
 PLACE = Environment(python="3.11", platform="x", cpu="CPU A", cores=2, memory_gb=8.0, threads=1, packages={})
 
@@ -90,3 +112,146 @@ def _model(name: str, errors: Mapping[tuple[str, int], float | None], **more: An
 def make() -> SimpleNamespace:
     """``make.record``, ``make.model`` and ``make.trivial``: records with chosen scores."""
     return SimpleNamespace(record=_record, model=_model, trivial=_trivial)
+
+
+CHEAP = """
+class Line(Model):
+    def drift(self, x0, t, rate):
+        return Simulation(x=x0[:, None] + rate * t[None, :, None], status=np.zeros(len(x0), dtype=np.int64))
+
+    def describe(self):
+        return {"equations": ["dx/dt = <slope> & more"], "where": ["everywhere"], "rate": self.rate}
+
+
+class Drift(Line):
+    def __init__(self, *, seed: int, device: str, slope: float = 0.1):
+        self.rate = slope * np.random.default_rng(seed).normal(1.0, 0.3)
+
+    def fit(self, train, task, progress):
+        pass
+
+    def simulate(self, x0, t, controls):
+        return self.drift(x0, t, self.rate)
+
+
+class Sinking(Line):
+    def __init__(self, *, seed: int, device: str):
+        self.rate = np.random.default_rng(seed).normal(-0.1, 0.01)
+
+    def fit(self, train, task, progress):
+        pass
+
+    def simulate(self, x0, t, controls):
+        return self.drift(x0, t, self.rate)
+
+
+class Broken(Line):
+    def __init__(self, *, seed: int, device: str):
+        pass
+
+    def fit(self, train, task, progress):
+        raise ValueError("this model <b>never</b> fits")
+
+    def simulate(self, x0, t, controls):
+        return self.drift(x0, t, 0.0)
+
+
+@hookimpl
+def omicsbench_models():
+    return [ModelSpec(f"lab-{c.__name__.lower()}", f"labmodels:{c.__name__}") for c in (Drift, Sinking, Broken)]
+"""
+LEARNING_FOLDS = """
+folds = [
+  { name = "n1-d0", held_out = ["S2"], train = ["S1"] },
+  { name = "n1-d1", held_out = ["S2"], train = ["S3"] },
+  { name = "n2-d0", held_out = ["S2"], train = ["S1", "S3"] },
+]
+redistributable = true
+"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Records of real runs of cheap models on two made-up tasks: ``closed`` may not be redistributed, ``open`` may."""
+
+    records: Path
+    tasks: tuple[Path, ...]
+
+    def load(self) -> list[Record]:
+        """All records, as if they came from a clean commit."""
+        return [load(path) for path in find(self.records)]
+
+    @property
+    def known(self) -> dict[str, Task]:
+        """The two tasks by name."""
+        return {task.name: task for task in map(load_task, self.tasks)}
+
+    def splits(self, task: str, protocol: str, fold: str) -> Split:
+        """The split of a fold of either task."""
+        return split_of(self.known[task], self.known[task].fold(fold), protocol, None)
+
+    def shown(self, task: str, protocol: str, fold: str) -> Split | None:
+        """The split of a fold that may be shown to everyone."""
+        return self.splits(task, protocol, fold) if self.known[task].redistributable else None
+
+    @property
+    def options(self) -> list[str]:
+        """--tasks-dir for each task."""
+        return [word for task in self.tasks for word in ("--tasks-dir", str(task))]
+
+
+def clean(record: Record) -> Record:
+    """The record as if it came from a clean commit: the tree that tests run in seldom is."""
+    assert record.environment is not None
+    return replace(record, environment=replace(record.environment, git_commit="c0ffee" * 6, git_dirty=False))
+
+
+@pytest.fixture(scope="session")
+def lab(
+    tmp_path_factory: pytest.TempPathFactory, make_task: Callable[..., Path], make_plugin: Callable[..., Path]
+) -> Lab:
+    """Trivial baselines and three cheap models, two seeds, run once for all tests."""
+    from omicsbench.plugins import RESTRICT, discover
+
+    def learning(text: str) -> str:
+        before, rest = text.split("folds = [", 1)
+        return before + LEARNING_FOLDS.lstrip() + "\n" + rest.split("]\n\n", 1)[1]
+
+    tasks = (make_task("closed"), make_task("open", toml=learning))
+    plugins = make_plugin("labmodels", CHEAP)
+    out = tmp_path_factory.mktemp("lab") / "records"
+    models = ["lab-drift", "lab-sinking", "lab-broken"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(RESTRICT, "")
+        registry = discover([plugins])
+        cells = []
+        for task, protocols in zip(map(load_task, tasks), (("measured", "published"), ("measured",)), strict=True):
+            cells += plan(Request(tasks=[task], models=models, protocols=protocols, seeds=2), registry)
+        cells.sort(key=lambda planned: planned.cell.model)
+        with ThreadPoolExecutor(1) as executor:
+            for record in run(cells, out, executor, 1, Settings(latency_budget=0.02), registry):
+                save(clean(record), out)
+    return Lab(out, tasks)
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a command returned and printed."""
+
+    code: int
+    text: str
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Called]:
+    """``call(command, *arguments)``: a command of the suite without installed plugins; its errors are raised."""
+    monkeypatch.setenv("OMICSBENCH_PLUGINS", "")
+    monkeypatch.delenv("OMICSBENCH_DATA", raising=False)
+
+    def invoke(command: click.Command, *arguments: object) -> Called:
+        result = CliRunner().invoke(command, [str(a) for a in arguments], standalone_mode=False)
+        if result.exception is not None:
+            raise result.exception
+        return Called(int(result.return_value or 0), result.output)
+
+    return invoke

@@ -1,0 +1,103 @@
+"""What leaves a record before it is published, and how it is scored all the same."""
+
+import math
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from omicsbench.leaderboard.publication import (
+    LICENCE,
+    SIZE,
+    publishable,
+    repeats,
+    restored,
+    within_budget,
+    without_folders,
+)
+from omicsbench.records import Failure, Record, encode, from_json
+from omicsbench.scoring import rescore
+
+
+def one(lab, task: str, protocol: str, model: str) -> Record:
+    return next(
+        r for r in lab.load() if (r.cell.task, r.cell.protocol, r.cell.model) == (task, protocol, model) and r.scores
+    )
+
+
+def split_of(lab, record: Record):
+    return lab.splits(record.cell.task, record.cell.protocol, record.cell.fold)
+
+
+@pytest.mark.parametrize("model", ["persistence", "nearest-strain"])
+def test_predictions_that_are_measurements_are_found_and_left_out(lab, model: str) -> None:
+    record = one(lab, "closed", "measured", model)
+    split = split_of(lab, record)
+    assert repeats(record, split)
+    published = publishable(record, lab.known["closed"], split, copies=False)
+    assert published.scores["measured"].prediction is None
+    assert published.scores["measured"].omitted == LICENCE
+    assert published.scores["measured"].per_state == record.scores["measured"].per_state
+
+
+def test_a_model_that_says_it_copies_is_believed(lab) -> None:
+    record = one(lab, "closed", "measured", "lab-drift")
+    split = split_of(lab, record)
+    assert not repeats(record, split)
+    assert publishable(record, lab.known["closed"], split, copies=True).scores["measured"].prediction is None
+    assert publishable(record, lab.known["closed"], split, copies=False) == record
+
+
+def test_what_may_be_redistributed_stays(lab) -> None:
+    record = one(lab, "open", "measured", "persistence")
+    assert publishable(record, lab.known["open"], split_of(lab, record), copies=True) == record
+
+
+def test_the_measured_start_leaves_a_published_prediction_and_comes_back_for_scoring(lab) -> None:
+    record = one(lab, "closed", "published", "lab-drift")
+    split = split_of(lab, record)
+    (target,) = split.targets
+    published = publishable(record, lab.known["closed"], split, copies=False).scores["interpolated"]
+    assert np.isnan(from_json(published.prediction.x)[:, 0]).all()
+    assert not np.isnan(from_json(published.prediction.x)[:, 1:]).any()
+    again = rescore(restored(published, split), target, split.scale, lab.known["closed"].counted)
+    for name, values in again.per_state.items():
+        for old, new in zip(record.scores["interpolated"].per_state[name], values, strict=True):
+            assert (old is None and new is None) or math.isclose(old, new, rel_tol=1e-9, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('File "/home/ann/work/omicsbench/worker.py", line 3', 'File "omicsbench/worker.py", line 3'),
+        (
+            'File "/opt/v/lib/python3.11/site-packages/torch/nn.py", line 3',
+            'File "lib/python3.11/site-packages/torch/nn.py", line 3',
+        ),
+        ('File "/home/ann/secret/model.py", line 3', 'File "model.py", line 3'),
+        ("cannot open /home/ann/x.csv: gone", "cannot open x.csv: gone"),
+        ("a ratio of 3/4 and 1 / 2", "a ratio of 3/4 and 1 / 2"),
+    ],
+)
+def test_folders_leave_a_traceback(text: str, wanted: str) -> None:
+    assert without_folders(text) == wanted
+
+
+def test_folders_leave_every_part_of_an_error(lab) -> None:
+    record = next(r for r in lab.load() if r.status == "failed")
+    secret = "/home/ann/place/file.py"
+    record = replace(record, error=Failure(type="E", message=secret, traceback=secret, output=secret))
+    published = publishable(record, lab.known[record.cell.task], split_of(lab, record), copies=False)
+    assert b"ann" not in encode(published)
+
+
+def test_the_budget_takes_predictions_of_high_seeds_first(lab) -> None:
+    records = [r for r in lab.load() if r.cell.model == "lab-drift" and r.cell.task == "open"]
+    total = sum(len(encode(r)) for r in records)
+    assert within_budget(records, 0, total) == records
+    fewer = within_budget(records, 1, total)
+    assert sum(len(encode(r)) for r in fewer) < total
+    left_out = [r for r in fewer if any(s.omitted == SIZE for s in r.scores.values())]
+    assert len(left_out) == 1
+    assert left_out[0].cell.seed == max(r.cell.seed for r in records)
+    assert all(s.prediction is None for r in within_budget(records, total, 1) for s in r.scores.values())

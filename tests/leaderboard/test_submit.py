@@ -1,0 +1,120 @@
+"""``submit`` and ``verify``: other people's records as data, and records run again."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from omicsbench.cli.submit import command as submit
+from omicsbench.cli.verify import command as verify
+from omicsbench.errors import RequestError
+from omicsbench.records import find, load
+
+
+@pytest.fixture
+def results(lab, tmp_path: Path) -> Path:
+    """Records of two baselines on the closed task."""
+    for path in (lab.records / "closed" / "measured").rglob("*.json"):
+        if path.name.startswith(("persistence", "mean-strain")):
+            (tmp_path / "results" / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, tmp_path / "results" / path.parent.name / path.name)
+    return tmp_path / "results"
+
+
+def test_sound_records_are_delivered_without_measured_values(lab, call, results: Path, tmp_path: Path) -> None:
+    result = call(submit, results, "--to", tmp_path / "records", *lab.options)
+    assert result.code == 0, result.text
+    assert "4 records to publish (4 of them without all predictions), 0 are there already, 0 refused" in result.text
+    delivered = [load(path) for path in find(tmp_path / "records")]
+    assert {r.cell.model for r in delivered} == {"persistence", "mean-strain"}
+    assert all(s.prediction is None and s.omitted == "licence" for r in delivered for s in r.scores.values())
+    again = call(submit, results, "--to", tmp_path / "records", *lab.options)
+    assert "0 records to publish (0 of them without all predictions), 4 are there already" in again.text
+
+
+def test_a_dry_run_writes_nothing(lab, call, results: Path, tmp_path: Path) -> None:
+    result = call(submit, results, "--to", tmp_path / "records", "--dry-run", *lab.options)
+    assert result.code == 0
+    assert not (tmp_path / "records").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"git_dirty":false', '"git_dirty":true', "dirty commit"),
+        ('"fit":', '"fit":1e300,"fit_":', "fit_"),
+        ('"peak_memory_mb"', '"peek"', "peek"),
+        ('"schema": 1', '"schema": 2', "schema 2"),
+    ],
+)
+def test_what_is_not_sound_is_refused_and_named(
+    lab, call, results: Path, tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    path = next(find(results))
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    result = call(submit, results, "--to", tmp_path / "records", *lab.options)
+    assert result.code == 1
+    assert re.search(rf"refused: .*{path.name}.*({complaint})", result.text), result.text
+    assert len(list(find(tmp_path / "records"))) == 3
+
+
+def test_numbers_beyond_all_measure_are_refused(lab, call, results: Path, tmp_path: Path) -> None:
+    path = next(find(results))
+    path.write_text(re.sub(r'"fit":[\d.e-]+', '"fit":1e200', path.read_text(), count=1))
+    result = call(submit, results, "--to", tmp_path / "records", *lab.options)
+    assert "holds a number beyond 1e+15" in result.text
+
+
+def test_the_same_cell_twice_is_refused(lab, call, results: Path, tmp_path: Path) -> None:
+    path = next(find(results))
+    shutil.copyfile(path, path.with_name("again.json"))
+    result = call(submit, results, "--to", tmp_path / "records", *lab.options)
+    assert "the same cell as" in result.text
+
+
+def test_a_huge_file_is_not_read(lab, call, results: Path, tmp_path: Path) -> None:
+    (results / "huge.json").write_bytes(b" " * 5_000_001)
+    result = call(submit, results, "--to", tmp_path / "records", *lab.options)
+    assert "huge.json: 5.0 MB, more than 5 MB" in result.text
+
+
+def test_unknown_models_and_tasks_are_refused(lab, call, tmp_path: Path) -> None:
+    result = call(submit, lab.records, "--to", tmp_path / "records", *lab.options[2:])
+    assert re.search(r"refused: closed/.*unknown task 'closed'", result.text)
+    assert re.search(r"refused: open/.*unknown model 'lab-drift'", result.text)
+
+
+def test_an_empty_folder_is_an_error(lab, call, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no record in this folder"):
+        call(submit, tmp_path, *lab.options, "--to", tmp_path / "records")
+
+
+def test_verify_repeats_a_row_to_the_digit(lab, call) -> None:
+    result = call(verify, lab.records / "closed" / "measured", "--row", "mean-strain", "--json", *lab.options)
+    found = json.loads(result.text)
+    assert (result.code, len(found)) == (0, 2)
+    assert {row["outcome"] for row in found} == {"identical"}
+
+
+def test_verify_finds_what_was_changed(lab, call, results: Path) -> None:
+    path = next(path for path in find(results) if path.name.startswith("mean-strain"))
+    path.write_text(re.sub(r'"nrmse":\[[\d.]+', '"nrmse":[0.001', path.read_text(), count=1))
+    result = call(verify, path, *lab.options)
+    assert result.code == 1
+    assert re.search(r"differs +closed/measured/S\d/mean-strain/s0  NRMSE of A at 'measured' differs", result.text)
+
+
+def test_verify_says_what_cannot_be_repeated(lab, call) -> None:
+    result = call(verify, lab.records / "open", "--row", "lab-drift", "--sample", 2, *lab.options)
+    assert result.code == 1
+    assert result.text.count("not repeated") == 2
+    assert "unknown model 'lab-drift'" in result.text
+
+
+def test_verify_knows_its_rows(lab, call) -> None:
+    with pytest.raises(RequestError, match="did you mean 'persistence'"):
+        call(verify, lab.records, "--row", "persitence", *lab.options)
