@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "tasks").glob("*/README.md"))]
 BLOCK = re.compile(
-    r"^ *<!-- (?P<mark>[a-z ]+): (?P<note>.+?) -->\n^ *```(?P<marked>[^\n`]*)\n(?P<body>.*?)^ *```$"
+    r"^ *<!-- (?P<mark>[a-z ]+): (?P<note>[^\n]+?) -->\n^ *```(?P<marked>[^\n`]*)\n(?P<body>.*?)^ *```$"
     r"|^ *```(?P<language>[^\n`]*)\n(?P<text>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
