@@ -288,6 +288,20 @@ def test_children_of_a_worker_that_died_go_too(
     wait_for(lambda: gone(int(file.read_text())))
 
 
+def test_ctrl_c_does_not_reach_a_worker(cell_of: Callable[..., Any]) -> None:
+    """Not even while it starts; it is for the runner to say what becomes of a cell."""
+    job = cell_of("print").job(0.05)
+    worker = WorkerProcess(job.model, "cpu", 1)
+    try:
+        for _ in range(20):
+            os.kill(worker._process.pid, signal.SIGINT)  # type: ignore[arg-type]
+            time.sleep(0.01)
+        with Turn(QUIETNESS) as turn:
+            assert isinstance(worker.run(job, 60.0, turn, lambda step, of, loss: None), Outcome)
+    finally:
+        worker.stop()
+
+
 def run_alone(job: Any, memory_share: float = 0.8) -> Outcome | Failure:
     worker = WorkerProcess(job.model, "cpu", 1)
     try:
