@@ -1,11 +1,11 @@
-# make run · make test · make leaderboard · make docs
+# make run · make test · make leaderboard · make docs · make asv
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml requirements.txt constraints.txt $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: run test check install clean
+.PHONY: run test check leaderboard docs asv install clean
 
 run: $(INSTALLED)
 	$(BIN)/omicsbench run --model node-torch
@@ -17,6 +17,15 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+leaderboard: $(INSTALLED)
+	OMICSBENCH=$(BIN)/omicsbench leaderboards/fill
+	$(BIN)/omicsbench submit results/leaderboard
+	$(BIN)/omicsbench leaderboard build
+
+asv: $(INSTALLED)
+	$(BIN)/asv machine --yes
+	$(BIN)/asv run --quick --show-stderr --python=same
 
 install: $(INSTALLED)
 
