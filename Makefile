@@ -23,6 +23,10 @@ leaderboard: $(INSTALLED)
 	$(BIN)/omicsbench submit results/leaderboard
 	$(BIN)/omicsbench leaderboard build
 
+docs: $(INSTALLED)
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html docs site/docs
+
 asv: $(INSTALLED)
 	$(BIN)/asv machine --yes
 	$(BIN)/asv run --quick --show-stderr --python=same
