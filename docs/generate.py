@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -31,27 +31,40 @@ def filled(text: str) -> str:
     return BLOCK.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]().strip()}\n\n{found[3]}", text)
 
 
-def command_names() -> Iterator[str]:
-    """The commands of the core and their subcommands; those that installed plugins add are not of the core."""
-    from omicsbench.cli import COMMANDS, cli
+def command_names() -> list[str]:
+    """The commands and their subcommands: of the core, then those that the suite's own plugins add."""
+    from omicsbench.cli import COMMANDS
 
-    for name in COMMANDS:
-        yield name
-        command = cli.get_command(click.Context(cli), name)
-        if isinstance(command, click.Group):
-            yield from (f"{name} {sub}" for sub in command.commands)
+    group, runner = _command_line()
+    names = []
+    with runner.isolation():
+        context = click.Context(group)
+        for name in [*COMMANDS, *sorted(set(group.list_commands(context)) - set(COMMANDS))]:
+            command = group.get_command(context, name)
+            names += [name, *(f"{name} {sub}" for sub in getattr(command, "commands", ()))]
+    return names
+
+
+def _command_line() -> tuple[click.Group, CliRunner]:
+    """The command line with the suite's own plugins and no other, whatever this process did with it before."""
+    from omicsbench.cli import LazyGroup, cli
+
+    own = ",".join(path.parent.name for path in (DOCS.parent / "plugins").glob("*/pyproject.toml"))
+    return LazyGroup(context_settings=cli.context_settings), CliRunner(env={"OMICSBENCH_PLUGINS": own})
 
 
 def _commands() -> str:
     """The real --help of every command."""
-    from omicsbench.cli import cli
+    from omicsbench.cli import COMMANDS
 
+    group, runner = _command_line()
     parts = []
     for name in command_names():
-        ran = CliRunner().invoke(cli, [*name.split(), "--help"], prog_name="omicsbench", terminal_width=WIDTH)
+        ran = runner.invoke(group, [*name.split(), "--help"], prog_name="omicsbench", terminal_width=WIDTH)
         assert ran.exit_code == 0, ran.output
         level = "###" if " " in name else "##"
-        parts.append(f"{level} {name}\n\n```text\n{ran.output.strip()}\n```\n")
+        origin = "" if name.split()[0] in COMMANDS else "Comes with a plugin of the suite.\n\n"
+        parts.append(f"{level} {name}\n\n{origin}```text\n{ran.output.strip()}\n```\n")
     return "\n".join(parts)
 
 
