@@ -10,6 +10,7 @@ from omicsbench.leaderboard.figures import Figure, Style, styles
 from omicsbench.leaderboard.formats import number, seconds
 from omicsbench.leaderboard.summary import Entry, Group
 
+FOLD_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 _TICKS = [base * 10.0**power for power in range(-3, 4) for base in (1, 2, 5)]
 _LOG = {"type": "log", "tickvals": _TICKS, "ticktext": [f"{tick:g}" for tick in _TICKS]}
 
@@ -59,7 +60,7 @@ def learning(group: Group) -> tuple[Figure, str] | None:
                 },
                 "line": {"color": look.colour, "dash": look.dash, "width": 1.5 if look.dimmed else 2},
                 "marker": {"symbol": look.symbol, "size": 8},
-                "hovertemplate": "%{fullData.name}<br>%{x} strains: <b>NRMSE %{y:.3g}</b><br>%{text}<extra></extra>",
+                "hovertemplate": "%{fullData.name}<br>%{x} strains: <b>NRMSE %{y:.3~g}</b><br>%{text}<extra></extra>",
             }
         )
         said.append(f"{entry.label} from {number(middle[0])} at {x[0]} to {number(middle[-1])} at {x[-1]} strains")
@@ -109,7 +110,7 @@ def _marker(entry: Entry, hardware: str, latency: float, error: float, looks: Ma
         "text": [hardware],
         "marker": {"symbol": look.symbol, "size": 8 if look.dimmed else 12, "color": look.colour},
         "hovertemplate": (
-            f"{entry.label}<br>NRMSE <b>%{{y:.3g}}</b>, latency <b>{seconds(latency)}</b><br>%{{text}}<extra></extra>"
+            f"{entry.label}<br>NRMSE <b>%{{y:.3~g}}</b>, latency <b>{seconds(latency)}</b><br>%{{text}}<extra></extra>"
         ),
     }
 
@@ -138,7 +139,7 @@ def spread(group: Group) -> tuple[Figure, str] | None:
                     "color": look.colour,
                     "opacity": 0.75,
                 },
-                "hovertemplate": "%{y}<br>%{text}: <b>NRMSE %{x:.3g}</b><extra></extra>",
+                "hovertemplate": "%{y}<br>%{text}: <b>NRMSE %{x:.3~g}</b><extra></extra>",
             }
         )
         said.append(f"{entry.label} {number(min(values.values()))} to {number(max(values.values()))}")
@@ -154,6 +155,4 @@ def spread(group: Group) -> tuple[Figure, str] | None:
 
 
 def _fold_symbol(group: Group, fold: str) -> str:
-    symbols = ("circle", "square", "diamond", "triangle-up", "cross", "x")
-    known = group.folds
-    return f"{symbols[known.index(fold) % len(symbols)]}-open"
+    return f"{FOLD_SYMBOLS[group.folds.index(fold) % len(FOLD_SYMBOLS)]}-open"

@@ -117,7 +117,10 @@ def telling_strains(drawn: Sequence[Line], splits: Splits, most: int = 3) -> lis
     By NRMSE of the model with the highest skill.
     """
     split = split_for(drawn[0].record, splits)
-    names = [f"strain {n + 1}" for n in range(drawn[0].x.shape[0])] if split is None else list(split.held_out)
+    fold, count = drawn[0].record.cell.fold, drawn[0].x.shape[0]
+    # A fold of one strain is named after it; where the data are not at hand there is no other name.
+    names = [fold] if count == 1 else [f"strain {n + 1}" for n in range(count)]
+    names = names if split is None else list(split.held_out)
     if len(names) <= most or split is None:
         return list(enumerate(names))[:most]
     line = next((line for line in drawn if line.entry.role == "model"), drawn[0])
@@ -172,7 +175,8 @@ def _panel(
     below = [line for line in drawn if line.main and np.nanmin(line.x[row, :, column], initial=0.0) < 0]
     if below:
         shapes.append(_band(low))
-        for line in below:
+    for line in below:
+        if line.entry.role == "model":
             negative = float(np.mean(line.x[row, :, column] < 0))
             notes.append(f"{line.entry.label} is below zero at {100 * negative:.0f} % of the times")
     figure = {
@@ -202,7 +206,7 @@ def _prediction(line: Line, row: int, column: int, unit: str, x0: Array | None, 
         "line": {"color": look.colour, "dash": look.dash, "width": (1.5 if look.dimmed else 2) if line.main else 1},
         "marker": {"symbol": look.symbol, "size": 6},
         "opacity": 1.0 if line.main else 0.35,
-        "hovertemplate": f"%{{fullData.name}}<br>%{{x:.3g}} h: <b>%{{y:.4g}} {unit}</b><extra></extra>",
+        "hovertemplate": f"%{{fullData.name}}<br>%{{x:.3~g}} h: <b>%{{y:.4~g}} {unit}</b><extra></extra>",
     }
 
 
@@ -219,7 +223,7 @@ def _known(curve: Curve, row: int, column: int, unit: str) -> Figure:
         "y": rounded(x[seen]),
         "line": {"color": TRUTH_COLOUR, "width": 1.5},
         "marker": {"symbol": "circle-open", "size": 9, "color": TRUTH_COLOUR, "line": {"width": 2}},
-        "hovertemplate": f"{name}<br>%{{x:.3g}} h: <b>%{{y:.4g}} {unit}</b><extra></extra>",
+        "hovertemplate": f"{name}<br>%{{x:.3~g}} h: <b>%{{y:.4~g}} {unit}</b><extra></extra>",
     }
 
 

@@ -7,6 +7,7 @@ The bootstrap resamples folds, then seeds within each: seeds of one fold are no 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -67,7 +68,8 @@ def standings(group: Group, folds: Sequence[str] | None = None) -> list[Standing
 
 def _order(row: Standing) -> tuple[object, ...]:
     ceiling_first = 0 if row.entry.role == "oracle" else 1 if row.rank is not None else 2
-    return row.place != "cpu", row.place, ceiling_first, row.rank or 0, -row.skill, row.entry.label
+    skill, error = -np.nan_to_num(row.skill, nan=FAILED), np.nan_to_num(row.nrmse, nan=-FAILED)
+    return row.place != "cpu", row.place, ceiling_first, row.rank or 0, skill, error, row.entry.label
 
 
 def _standing(
@@ -81,7 +83,8 @@ def _standing(
         signs = {other.label: compare(cells[other.label], mine) for other in entered if other is not entry}
         better = tuple(label for label, sign in signs.items() if sign > 0)
         tied = tuple(sorted(label for label, sign in signs.items() if sign == 0))
-    seeds = min((len(of_fold) for of_fold in mine.values()), default=0)
+    run = Counter(fold for fold, _ in entry.values("nrmse") if fold in wanted)
+    seeds = min(run.values(), default=0)
     return Standing(
         entry=entry,
         place=place,
@@ -91,7 +94,7 @@ def _standing(
         skill_interval=interval(mine),
         nrmse=entry.median("nrmse", wanted),
         seeds=seeds,
-        folds=len(mine),
+        folds=len(run),
         folds_of=len(wanted),
         provisional=not entry.deterministic and seeds < ENOUGH_SEEDS,
         tied=tied,
@@ -103,9 +106,10 @@ def _unranked(group: Group, entry: Entry, mine: Cells, wanted: Sequence[str]) ->
         return "knows the truth"
     if not PROTOCOLS[group.protocol].ranked:
         return "protocol is never ranked"
-    if len(mine) < len(wanted):
-        return f"{len(mine)} of {len(wanted)} folds"
-    return ""
+    run = {record.cell.fold for record in entry.records if record.cell.fold in wanted}
+    if len(run) < len(wanted):
+        return f"{len(run)} of {len(wanted)} folds"
+    return "" if len(mine) == len(wanted) else "no trivial baseline on some fold"
 
 
 def _cells(entry: Entry, wanted: Sequence[str]) -> Cells:

@@ -67,16 +67,22 @@ def _task(name: str, task: Task | None, parts_of: Sequence[tuple[Section, Board]
 
 
 def _overview(boards: Sequence[Board]) -> list[tuple[str, str, str, str, list[Standing | None]]]:
-    """One line a model, its parameters and place: label, model, role, place and its standing on each board."""
-    found: dict[tuple[str, str, str, str], list[Standing | None]] = {}
+    """One line a model with its parameters and place: label, model, role, place and its standing on each board."""
+    found: dict[tuple[object, ...], list[Standing | None]] = {}
     for n, one in enumerate(boards):
         for row in one.rows:
             entry = row.standing.entry
-            if entry.role == "trivial" and row.standing.place != "cpu" and entry.place == "cpu":
-                continue  # Stands in the ranking of each GPU too.
-            line = found.setdefault((entry.label, entry.model, entry.role, entry.place), [None] * len(boards))
-            line[n] = row.standing
-    return [(*key, standings) for key, standings in sorted(found.items(), key=lambda item: _overview_order(*item))]
+            if entry.role == "trivial" and row.standing.place != entry.place:
+                continue  # It stands in the ranking of each GPU too.
+            variant = (entry.model, entry.version, tuple(entry.parameters.items()), entry.place)
+            found.setdefault(variant, [None] * len(boards))[n] = row.standing
+    lines = []
+    for standings in found.values():
+        # Labels tell apart what stands on one board; of several the most telling holds for all.
+        entries = [standing.entry for standing in standings if standing is not None]
+        label = max((entry.label for entry in entries), key=len)
+        lines.append((label, entries[0].model, entries[0].role, entries[0].place, standings))
+    return sorted(lines, key=lambda line: _overview_order(line[:4], line[4]))
 
 
 def _overview_order(key: tuple[str, ...], standings: Sequence[Standing | None]) -> tuple[object, ...]:

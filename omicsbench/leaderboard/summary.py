@@ -12,6 +12,7 @@ import numpy as np
 
 from omicsbench.metrics import skill
 from omicsbench.parameters import Value
+from omicsbench.protocols import PROTOCOLS
 from omicsbench.records import Record, Timing
 from omicsbench.scoring import best_trivial
 from omicsbench.spec import Role
@@ -176,9 +177,14 @@ class Group:
         return all(entry.fit_alone for entry in self.entries)
 
     def ordered(self) -> list[Entry]:
-        """Models before trivial baselines, each by median skill, best first."""
+        """Models before trivial baselines, each by median skill, best first; where there is no skill, by NRMSE."""
         order = {"oracle": 0, "model": 1, "trivial": 2}
-        return sorted(self.entries, key=lambda e: (order[e.role], -e.median("skill"), e.model))
+
+        def key(entry: Entry) -> tuple[object, ...]:
+            skill, error = entry.median("skill"), entry.median("nrmse")
+            return order[entry.role], -np.nan_to_num(skill, nan=-np.inf), np.nan_to_num(error, nan=np.inf), entry.label
+
+        return sorted(self.entries, key=key)
 
 
 def median_record(records: Iterable[Record]) -> Record | None:
@@ -228,7 +234,8 @@ def groups(records: Iterable[Record]) -> list[Group]:
 
 
 def _group(task: str, protocol: str, records: Sequence[Record]) -> Group:
-    trivial = _best_trivial(records)
+    # Of a protocol that leaks, a baseline that copies the leak is perfect: it sets no zero.
+    trivial = _best_trivial(records) if PROTOCOLS[protocol].ranked else {}
     variants: dict[Variant, list[Record]] = {}
     for record in records:
         cell = record.cell
