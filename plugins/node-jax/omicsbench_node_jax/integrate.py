@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from typing import Any, Literal
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,11 +23,10 @@ MAX_STEPS = 4096
 """Where an adaptive solver gives up. Learned fields of these pathways take 20 to 200 steps."""
 
 
-@dataclass(frozen=True)
-class Solver:
+class Solver(eqx.Module):
     """How to integrate. ``rtol`` and ``atol`` (in units of y = x / SD) do not concern rk4: it has no error control."""
 
-    name: Literal["tsit5", "kvaerno5", "rk4"]
+    name: Literal["tsit5", "kvaerno5", "rk4"] = eqx.field(static=True)
     rtol: float
     atol: float
 
@@ -106,30 +105,31 @@ def adaptive(
     )
 
 
-@partial(jax.jit, static_argnames=("kind", "gated", "solver"))
+@partial(jax.jit, static_argnames=("kind", "gated"))
 def trajectories(
     weights: Weights,
     constants: dict[str, jax.Array],
     y0: jax.Array,
     t: jax.Array,
-    knots: jax.Array,
+    knots: jax.Array | None,
     control_t: jax.Array,
     u: jax.Array,
+    solver: Solver,
     *,
     kind: str,
     gated: bool,
-    solver: Solver,
 ) -> tuple[jax.Array, jax.Array]:
     """States y (N, B, T, S) of N members, and the steps that each solve took, (N, B).
 
-    ``weights`` with members in front; ``y0`` (B, S); ``t`` (T,), T >= 2; ``knots`` (J,) of rk4 span ``t``;
+    ``weights`` with members in front; ``y0`` (B, S); ``t`` (T,), T >= 2; ``knots`` (J,) that span ``t``
+    for rk4, None for a solver with error control;
     ``control_t`` (K,), ``u`` (B, K, C).
     What a solver did not reach is not finite.
     """
 
     def one(weights: Weights, y0: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
         field = Field(weights, control_t, u, constants, kind=kind, gated=gated)
-        if solver.name == "rk4":
+        if knots is not None:
             return hermite(knots, *rk4(field, y0, knots), t), jnp.asarray(knots.size - 1)
         solution = adaptive(field, y0, diffrax.SaveAt(ts=t), t[0], t[-1], solver)
         return solution.ys, solution.stats["num_steps"]

@@ -16,7 +16,7 @@ import numpy as np
 from platformdirs import user_cache_dir
 
 from omicsbench import Array, Controls, Model, Progress, Simulation, Status, TaskInfo, Trajectory
-from omicsbench.preprocessing import ControlTransform, state_scale
+from omicsbench.preprocessing import ControlTransform, noise_share, state_scale
 from omicsbench_node_jax.field import control_constants
 from omicsbench_node_jax.integrate import Solver, trajectories, warped_knots
 from omicsbench_node_jax.network import TAU, Weights, bounded, initial_weights, mlp
@@ -106,6 +106,10 @@ class NodeJax(Model):
 
     def _train(self, strains: Strains, progress: Progress) -> None:
         (count, states), controls = strains.y0.shape, strains.u.shape[2]
+        share = noise_share(count)
+        settings = self.settings._replace(
+            control_noise=share * self.settings.control_noise, x0_noise=share * self.settings.x0_noise
+        )
         rng = np.random.default_rng(self.seed % 2**32)
         sizes = [states + controls, *[self.width] * self.depth, states]
         weights = self._stack([initial_weights(rng, sizes) for _ in range(self.members)])
@@ -119,13 +123,13 @@ class NodeJax(Model):
                 jax.vmap(initial_state)(weights),
                 self._cast(strains),
                 self._cast(control_constants(self.transform)),
-                self.settings,
+                settings,
+                self.solver if self.solver.stiff else None,
             ),
             self.device,
         )
-        implicit = self.solver if self.solver.stiff else None
         began = perf_counter()
-        run = advance.lower(state, 0, 1, draw(), *data, kind=self.control_transform, implicit=implicit).compile()
+        run = advance.lower(state, 0, 1, draw(), *data, kind=self.control_transform).compile()
         self.compile_seconds = perf_counter() - began
 
         steps = self.settings.steps
@@ -152,11 +156,11 @@ class NodeJax(Model):
         if t.size == 1:
             return np.tile(x0[:, None] / self.sd, (self.members, 1, 1, 1)), np.zeros((self.members, len(x0)), dtype=int)
         # Hours since t[0]: float32 has no digits to waste.
-        knots = warped_knots(self.horizon, float(t[-1] - t[0]))
+        knots = warped_knots(self.horizon, float(t[-1] - t[0])) if self.solver.name == "rk4" else None
         arrays = self._cast((x0 / self.sd, t - t[0], knots, controls.t - t[0], controls.u))
-        static = {"kind": self.control_transform, "gated": self.gate, "solver": self.solver}
+        static = {"kind": self.control_transform, "gated": self.gate}
         with jax.enable_x64(self.solver.stiff):
-            return jax.device_get(trajectories(self._effective, self._constants, *arrays, **static))
+            return jax.device_get(trajectories(self._effective, self._constants, *arrays, self.solver, **static))
 
     def field(self, x: Array, u: Array) -> Array | None:
         """dx/dt in float64, so that it can be integrated to a tight tolerance. None for an ensemble."""
@@ -223,6 +227,7 @@ def _ensemble(x: Array, gone: np.ndarray, nfe: np.ndarray | None) -> Simulation:
     lost = gone.any(axis=2)
     counted = (~lost | lost.all(axis=0))[:, :, None, None]
     mean = np.where(counted, x, 0.0).sum(axis=0) / counted.sum(axis=0)
+    mean[:, 0] = x[0, :, 0]  # Given, and not to be rounded.
     mean[2 * gone.sum(axis=0) > len(x)] = np.nan
     status = np.where(2 * lost.sum(axis=0) > len(x), Status.DIVERGED, Status.OK)
     samples = x.copy()

@@ -60,8 +60,8 @@ def loss(
     strains: Strains,
     constants: dict[str, jax.Array],
     settings: Settings,
-    kind: str,
     implicit: Solver | None,
+    kind: str,
 ) -> jax.Array:
     """Mean squared error of y plus penalties, under one draw of ``noise`` for each strain.
 
@@ -104,7 +104,7 @@ def initial_state(weights: Weights) -> State:
     return State(weights, optax.scale_by_adam().init(ravel_pytree(weights)[0]))
 
 
-@partial(jax.jit, static_argnames=("kind", "implicit"))
+@partial(jax.jit, static_argnames=("kind",))
 def advance(
     state: State,
     first: int,
@@ -113,9 +113,9 @@ def advance(
     strains: Strains,
     constants: dict[str, jax.Array],
     settings: Settings,
+    implicit: Solver | None,
     *,
     kind: str,
-    implicit: Solver | None,
 ) -> tuple[State, jax.Array]:
     """Training steps ``first`` to ``last`` of every member: the new state, and each member's loss at the last step.
 
@@ -126,7 +126,7 @@ def advance(
 
     def one_step(state: State, noise: Noise, rate: jax.Array) -> tuple[State, jax.Array]:
         flat, unravel = ravel_pytree(state.weights)
-        value, gradient = jax.value_and_grad(loss)(state.weights, noise, strains, constants, settings, kind, implicit)
+        value, gradient = jax.value_and_grad(loss)(state.weights, noise, strains, constants, settings, implicit, kind)
         gradient, _ = ravel_pytree(gradient)
         change, moments = adam.update(gradient, state.adam)
         moved = State(unravel(flat - rate * change), moments)
