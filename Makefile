@@ -11,7 +11,7 @@ run: $(INSTALLED)
 	$(BIN)/omicsbench run --model node-torch
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
