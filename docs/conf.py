@@ -40,12 +40,9 @@ def _escaped(parts: list[str]) -> list[str]:
     return [part if inside % 2 else re.sub(r"[|*]", r"\\\g<0>", part) for inside, part in enumerate(parts)]
 
 
-def _signature(app: Any, what: str, name: str, thing: object, options: object, takes: str, gives: str) -> Any:
+def _signature(app: Any, what: str, name: str, thing: object, options: object, *texts: str | None) -> Any:
     """An alias beside another type keeps its name."""
-    found = (
-        None if text is None else re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text) for text in (takes, gives)
-    )
-    return tuple(found)
+    return tuple(text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text) for text in texts)
 
 
 def setup(app: Any) -> None:

@@ -112,6 +112,7 @@ def test_the_wheels_run_a_simulated_task(clean: Clean, tmp_path: Path) -> None:
     assert doctor["problems"] == []
     assert set(doctor["models"]) == {"persistence", "mean-strain", "nearest-strain", "oracle", "from-wheel"}
 
+    assert "gate: passed" in clean.run("omicsbench", "audit", "limonene-sim").stdout
     out = tmp_path / "out"
     choice = ("--task", "limonene-sim", "--strains", 2, "--draws", 1)
     records = json.loads(
