@@ -35,7 +35,7 @@ def calls(text: str) -> tuple[set[object], set[object]]:
 def test_every_command_is_documented(generate: ModuleType) -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     missing = [name for name in generate.command_names() if f"Usage: omicsbench {name} " not in page]
-    assert not missing, "run `python docs/generate.py`"
+    assert not missing, f"run `python docs/generate.py`: {', '.join(missing)}"
 
 
 def test_every_command_is_tested(generate: ModuleType, sources: list[str]) -> None:
@@ -45,7 +45,8 @@ def test_every_command_is_tested(generate: ModuleType, sources: list[str]) -> No
         words = command.split()
         return any(words[0] in first and set(words) <= constants for first, constants in read)
 
-    assert not [name for name in generate.command_names() if not tested(name)], "no test calls these"
+    untested = [name for name in generate.command_names() if not tested(name)]
+    assert not untested, f"no test calls {', '.join(untested)}"
 
 
 @pytest.mark.parametrize("hook", HOOKS)
