@@ -23,9 +23,13 @@ def sources() -> list[str]:
 
 
 def calls(text: str) -> tuple[set[object], set[object]]:
-    """The constants that calls begin with, and all constants: a test calls ``cli("data", "show")``."""
+    """What calls begin with, as in ``cli("data", "show")``, or what follows the program in a list; and all constants."""
     nodes = list(ast.walk(ast.parse(text)))
     first = [node.args[0] for node in nodes if isinstance(node, ast.Call) and node.args]
+    for node in nodes:
+        if isinstance(node, ast.List):
+            after = zip(node.elts, node.elts[1:], strict=False)
+            first += [word for program, word in after if getattr(program, "value", None) == "omicsbench"]
     return (
         {node.value for node in first if isinstance(node, ast.Constant)},
         {node.value for node in nodes if isinstance(node, ast.Constant)},
