@@ -23,7 +23,7 @@ def sources() -> list[str]:
 
 
 def calls(text: str) -> tuple[set[object], set[object]]:
-    """What calls begin with, as in ``cli("data", "show")``, or what follows the program in a list; and all constants."""
+    """What calls begin with, as in ``cli("data", "show")``, or follows the program in a list; and all constants."""
     nodes = list(ast.walk(ast.parse(text)))
     first = [node.args[0] for node in nodes if isinstance(node, ast.Call) and node.args]
     for node in nodes:
