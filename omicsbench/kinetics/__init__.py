@@ -14,8 +14,8 @@ and final limonene follows limonene synthase alone (Spearman 0.999), so that one
 Here capacities are balanced to the flux and every world must pass a gate (``assess``) before a task may use it.
 
 Everything comes from seeds: ``default_rng([7001, world])`` the constants, ``default_rng([7002, set, k])`` strain k of
-a set, ``default_rng([7003, set, k])`` its measurement noise. Set 0 is held out, set 1 scales the scores, set 2
-assesses worlds, set 10 + d is draw d of training strains, of which the first n train.
+a set, ``default_rng([7003, set, k])`` its measurement noise. Set 0 is held out, set 2 assesses
+worlds and scales the scores, set 10 + d is draw d of training strains, of which the first n train.
 """
 
 from omicsbench.kinetics.cache import cache_dir, content_key
@@ -28,7 +28,6 @@ from omicsbench.kinetics.strains import HORIZON, Strains
 from omicsbench.kinetics.virtual import (
     GATE,
     HELD_OUT,
-    SCALE_POOL,
     VirtualStrains,
     intervene,
     observe,
@@ -50,7 +49,6 @@ __all__ = [
     "INPUTS",
     "MEASURED_TIMES",
     "NOISE",
-    "SCALE_POOL",
     "STATES",
     "STATE_UNITS",
     "Gate",

@@ -16,8 +16,8 @@ from omicsbench.kinetics.strains import HORIZON, Strains
 from omicsbench.kinetics.world import STATE_UNITS, STATES, Pathway, World
 from omicsbench.trajectory import Array, Controls, read_only
 
-HELD_OUT, SCALE_POOL, GATE = 0, 1, 2
-"""Set numbers: strains that are held out, strains whose SD scales the scores, strains that assess a world."""
+HELD_OUT, GATE = 0, 2
+"""Set numbers: strains that are held out, strains that assess a world and whose SD scales the scores."""
 
 _A, _H, _M, _N, _I, _D, _P = (STATES.index(s) for s in ("AcCoA", "HMG-CoA", "Mev", "MevP", "IPP", "DMAPP", "Product"))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from omicsbench.leaderboard.claims import BEST_TRIVIAL, SCOPES, compare, spread, verdict
 from omicsbench.leaderboard.claims_text import markdown, tables
 from omicsbench.leaderboard.summary import groups
-from omicsbench.records import SCHEMA, Cell, Environment, Latency, Record, TargetScores, Timing
+from omicsbench.records import SCHEMA, Cell, Environment, Latency, Record, TargetScores, Timing, save
 from omicsbench.spec import Role
 from omicsbench.tasks import find_tasks
 
@@ -209,3 +211,18 @@ def test_the_interval_holds_the_median_and_does_not_depend_on_order(values: list
     random.shuffle(values)
     assert first == spread(np.array(values))
     assert first.lower <= first.median <= first.upper <= first.best
+
+
+def test_the_command_reads_records_and_names_what_is_missing(cli: Callable[..., Any], tmp_path: Path) -> None:
+    assert "no such folder of records" in cli("compare", tmp_path / "nowhere").err
+    for found in (record("derivative-ml", BASE), record("node-jax", np.array(BASE) / 2)):
+        save(found, tmp_path)
+    ran = cli("compare", tmp_path)
+    assert ran.code == 0, ran.err
+    assert "Improvement % · published, published fold" in ran.out
+    assert "up to 94.38" in ran.out
+    (told,) = json.loads(cli("compare", tmp_path, "--json").out)
+    assert told["task"] == "limonene"
+    misspelt = cli("compare", tmp_path, "--baseline", "derivative-mk")
+    assert misspelt.code == 2
+    assert "did you mean 'derivative-ml'?" in misspelt.err
