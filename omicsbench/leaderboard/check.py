@@ -105,7 +105,7 @@ def _content(
         findings.problems.append(say(f"made from other data (sha256 {cell.data_sha256[:12]}…)"))
         return
     split = split_of(task, fold, cell.protocol, data_dir)
-    if task.simulated is None and (record.inputs_sha256, record.truth_sha256) != (
+    if task.virtual is None and (record.inputs_sha256, record.truth_sha256) != (
         split.inputs.sha256,
         split.truth_sha256,
     ):
@@ -170,7 +170,7 @@ def _different(stored: TargetScores, again: TargetScores, states: Sequence[str])
 
 
 def _close(old: float | None, new: float) -> bool:
-    return old is not None and math.isclose(old, new, rel_tol=CLOSE, abs_tol=1e-9)
+    return old is not None and math.isclose(old, new, rel_tol=CLOSE, abs_tol=1e-7)
 
 
 def check_made(files: Mapping[str, str], out: Path) -> list[str]:

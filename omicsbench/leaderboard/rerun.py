@@ -23,6 +23,8 @@ from omicsbench.tasks import Task, pick
 TOLERANCE = 0.05
 """Largest relative difference of any state's NRMSE: training on another processor rounds differently."""
 IDENTICAL = 1e-6
+NRMSE_FLOOR = 0.01
+"""Errors smaller than this are compared as if they were this large: below it they are rounding."""
 DERIVED_FLOOR = 0.1
 """Correlations and shares smaller than this are compared as if they were this large."""
 
@@ -101,8 +103,7 @@ def compare(record: Record, again: Record, tolerance: float = TOLERANCE) -> Repe
         old, new = (from_json(s.per_state["nrmse"]) for s in (scores, again.scores[name]))
         if (np.isnan(old) != np.isnan(new)).any():
             return Repeat(record, "differs", float("inf"), f"other states are defined at {name!r}", again)
-        size = np.maximum(np.abs(old), np.abs(new))
-        apart = np.abs(old - new) / np.where(size > 0, size, 1.0)
+        apart = np.abs(old - new) / np.maximum(np.maximum(np.abs(old), np.abs(new)), NRMSE_FLOOR)
         if np.nan_to_num(apart).max() > worst:
             worst = float(np.nan_to_num(apart).max())
             where = f"NRMSE of {record.states[int(np.nanargmax(apart))]} at {name!r} differs by {worst:.1e}"

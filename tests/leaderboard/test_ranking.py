@@ -154,7 +154,16 @@ def test_the_leaky_protocol_is_never_ranked(make: SimpleNamespace) -> None:
         make.record("persistence", f, 0, 1.0, role="trivial", protocol="published-leaky", deterministic=True)
         for f in FOLDS
     ]
-    assert {row.rank for row in rows([*zero, *leaky]).values()} == {None}
+    found = rows([*zero, *leaky])
+    assert {row.rank for row in found.values()} == {None}
+    assert math.isnan(found["m"].skill)
+    assert (found["m"].nrmse, found["m"].seeds, found["m"].folds) == (0.1, 5, 3)
+    assert list(found) == ["m", "persistence"]
+
+
+def test_without_a_trivial_baseline_there_is_no_rank(make: SimpleNamespace) -> None:
+    found = rows([*make.trivial(FOLDS[:2]), *make.model("m", cells(5, 0.1, 0.2))])
+    assert found["m"].unranked == "no trivial baseline on some fold"
 
 
 def test_protocols_are_never_mixed(make: SimpleNamespace) -> None:
