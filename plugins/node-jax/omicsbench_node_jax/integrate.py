@@ -121,10 +121,8 @@ def trajectories(
 ) -> tuple[jax.Array, jax.Array]:
     """States y (N, B, T, S) of N members, and the steps that each solve took, (N, B).
 
-    ``weights`` with members in front; ``y0`` (B, S); ``t`` (T,), T >= 2; ``knots`` (J,) that span ``t``
-    for rk4, None for a solver with error control;
-    ``control_t`` (K,), ``u`` (B, K, C).
-    What a solver did not reach is not finite.
+    ``weights`` with members in front; ``y0`` (B, S); ``t`` (T,), T >= 2; ``knots`` (J,) that span ``t`` for rk4, None
+    for a solver with error control; ``control_t`` (K,), ``u`` (B, K, C). What a solver did not reach is not finite.
     """
 
     def one(weights: Weights, y0: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:

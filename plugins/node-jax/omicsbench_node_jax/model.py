@@ -23,7 +23,8 @@ from omicsbench_node_jax.network import TAU, Weights, bounded, initial_weights, 
 from omicsbench_node_jax.strains import Strains, prepare
 from omicsbench_node_jax.training import CHUNK, Noise, Settings, advance, initial_state
 
-if os.environ.get("OMICSBENCH_JAX_CACHE") == "1":
+CACHED = os.environ.get("OMICSBENCH_JAX_CACHE") == "1"
+if CACHED:
     jax.config.update("jax_compilation_cache_dir", os.path.join(user_cache_dir("omicsbench"), "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -120,7 +121,7 @@ class NodeJax(Model):
 
         state, *data = jax.device_put(
             (
-                jax.vmap(initial_state)(weights),
+                jax.jit(jax.vmap(initial_state))(weights),
                 self._cast(strains),
                 self._cast(control_constants(self.transform)),
                 settings,
@@ -136,7 +137,7 @@ class NodeJax(Model):
         for first in range(0, steps, CHUNK):
             last = min(first + CHUNK, steps)
             state, losses = run(state, first, last, draw(), *data)
-            self.loss = float(np.mean(losses))
+            self.loss = float(np.mean(jax.device_get(losses)))
             progress(last, steps, self.loss)
         self._keep(jax.device_get(state.weights))
 
@@ -178,6 +179,7 @@ class NodeJax(Model):
             "members": self.members,
             "training_loss": self.loss if np.isfinite(self.loss) else None,
             "compile_seconds": self.compile_seconds,
+            "compilation_cache": CACHED,
         }
 
     @property
