@@ -13,7 +13,14 @@ from omicsbench.spec import ModelSpec
 def omicsbench_models() -> Sequence[ModelSpec]:
     home = "omicsbench.baselines.model"
     return [
-        ModelSpec("persistence", f"{home}:Persistence", role="trivial", deterministic=True, summary="x(0) for ever"),
+        ModelSpec(
+            "persistence",
+            f"{home}:Persistence",
+            role="trivial",
+            deterministic=True,
+            copies_data=True,
+            summary="x(0) for ever",
+        ),
         ModelSpec(
             "mean-strain",
             f"{home}:MeanStrain",
