@@ -1,0 +1,269 @@
+"""Both neural ODE plugins against the loop that one would write: same network, solver and tolerance, same weights.
+
+    python tests/asv/plain.py torch        python tests/asv/plain.py jax
+
+Plain: dy/dt by torchdiffeq's dopri5 or diffrax's Tsit5 at the tolerance of the plugin, u(t) interpolated in every call,
+gradients through the solver, one optimiser step a call; in JAX everything jitted and strains under vmap.
+The plugins end their steps at the kinks of u(t), which costs steps and saves error, so plain is also run at the
+tolerance that gives it an error no larger than theirs.
+Rounds are interleaved; a ratio is the median of those within a round. Error: the largest |x − reference| over the
+largest |reference| of the state, of the held-out strain and of eight virtual ones.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from omicsbench import Model
+from omicsbench.bench import virtual_strains
+from omicsbench.isolation import device_environment
+from omicsbench.reference import integration_error, reference
+from omicsbench.timing import latency, timed
+from omicsbench.worker import Job, load_class
+
+ROUNDS, STEPS = 7, 60
+TAU = 10.0
+Layers = Any
+
+
+@dataclass
+class Plain:
+    """The loop without the suite: ``simulate(x0, t, controls) -> x`` and ``train(steps)``."""
+
+    simulate: Callable[..., np.ndarray]
+    train: Callable[[int], object]
+
+
+def targets(job: Job, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Times (T,) and measured y (N, T, S) of the training strains, NaN where nothing was measured."""
+    t = np.unique(np.concatenate([strain.t for strain in job.inputs.train]))
+    y = np.full((len(job.inputs.train), t.size, sd.size), np.nan)
+    for n, strain in enumerate(job.inputs.train):
+        y[n, np.searchsorted(t, strain.t)] = strain.x / sd
+    return t, y
+
+
+def plain_torch(job: Job, model: Any, rtol: float) -> Plain:
+    """torchdiffeq with autograd through dopri5."""
+    import torch
+    from torchdiffeq import odeint
+
+    sd, transform = torch.tensor(model.scale, dtype=torch.float32), model.transform
+    constants = {
+        name: torch.tensor(getattr(transform, name), dtype=torch.float32)
+        for name in ("floor", "half", "mean", "sd", "low", "high")
+    }
+
+    class Field(torch.nn.Module):
+        def __init__(self, layers: Layers) -> None:
+            super().__init__()
+            parts: list[torch.nn.Module] = []
+            for matrix, bias in layers:
+                linear = torch.nn.Linear(matrix.shape[1], matrix.shape[0])
+                linear.weight.data, linear.bias.data = (torch.tensor(a, dtype=torch.float32) for a in (matrix, bias))
+                parts += [linear, torch.nn.Tanh()]
+            self.net = torch.nn.Sequential(*parts[:-1])
+            self.noise: Any = 0.0
+
+        def drive(self, controls: Any) -> Field:
+            self.knots = torch.tensor(controls.t, dtype=torch.float32)
+            self.u = torch.tensor(controls.u, dtype=torch.float32)
+            return self
+
+        def forward(self, t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            right = torch.searchsorted(self.knots, t, right=True).clamp(1, len(self.knots) - 1)
+            before, after = self.knots[right - 1], self.knots[right]
+            weight = ((t - before) / (after - before)).clamp(0.0, 1.0)
+            z = transform(torch.lerp(self.u[:, right - 1], self.u[:, right], weight), torch, **constants) + self.noise
+            return self.net(torch.cat([y, z], dim=-1)) / TAU
+
+    field = Field(model.weights[0])
+
+    def solve(y0: torch.Tensor, t: np.ndarray) -> torch.Tensor:
+        times = torch.tensor(t, dtype=torch.float32)
+        return odeint(field, y0, times, rtol=rtol, atol=rtol / 10, method="dopri5").transpose(0, 1)
+
+    def simulate(x0: np.ndarray, t: np.ndarray, controls: Any) -> np.ndarray:
+        with torch.no_grad():
+            x = solve(torch.tensor(x0, dtype=torch.float32) / sd, t) if field.drive(controls) else None
+            return np.asarray((x * sd).numpy(), dtype=np.float64)
+
+    def train(steps: int) -> None:
+        from omicsbench import Controls
+
+        t, y = targets(job, model.scale)
+        wanted, seen = torch.tensor(np.nan_to_num(y), dtype=torch.float32), torch.tensor(~np.isnan(y))
+        field.drive(Controls.stack([strain.controls for strain in job.inputs.train]))
+        optimiser = torch.optim.Adam(field.parameters(), lr=5e-3)
+        for _ in range(steps):
+            field.noise = torch.randn(len(y), field.u.shape[2])
+            start = wanted[:, 0] + 0.3 * torch.randn_like(wanted[:, 0])
+            optimiser.zero_grad()
+            loss = ((solve(start, t) - wanted).square() * seen).sum() / seen.sum()
+            loss.backward()
+            optimiser.step()
+        field.noise = 0.0
+
+    return Plain(simulate, train)
+
+
+def plain_jax(job: Job, model: Any, rtol: float) -> Plain:
+    """diffrax with its default adjoint, jitted."""
+    import diffrax
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    from omicsbench import Controls
+
+    transform = model.transform
+    constants = {n: jnp.asarray(getattr(transform, n)) for n in ("floor", "half", "mean", "sd", "low", "high")}
+
+    def rate(t: Any, y: Any, args: Any) -> Any:
+        weights, knots, u, noise = args
+        at = jax.vmap(lambda column: jnp.interp(t, knots, column), in_axes=1)(u)
+        h = jnp.concatenate([y, transform(at, xp=jnp, **constants) + noise])
+        for matrix, bias in weights[:-1]:
+            h = jnp.tanh(matrix @ h + bias)
+        return (weights[-1][0] @ h + weights[-1][1]) / TAU
+
+    def solve(weights: Any, y0: Any, t: Any, knots: Any, u: Any, noise: Any) -> Any:
+        return diffrax.diffeqsolve(
+            diffrax.ODETerm(rate),
+            diffrax.Tsit5(),
+            t[0],
+            t[-1],
+            None,
+            y0,
+            (weights, knots, u, noise),
+            saveat=diffrax.SaveAt(ts=t),
+            stepsize_controller=diffrax.PIDController(rtol=rtol, atol=rtol / 10),
+        ).ys
+
+    many = jax.jit(jax.vmap(solve, in_axes=(None, 0, None, None, 0, 0)))
+    weights = jax.tree.map(jnp.asarray, model.weights[0])
+
+    def simulate(x0: np.ndarray, t: np.ndarray, controls: Any) -> np.ndarray:
+        arrays = [np.asarray(a, dtype=np.float32) for a in (x0 / model.sd, t, controls.t, controls.u)]
+        y = many(weights, *arrays, np.zeros((len(x0), controls.u.shape[2]), dtype=np.float32))
+        return np.asarray(y, dtype=np.float64) * model.sd
+
+    t, y = targets(job, model.sd)
+    wanted, seen = np.nan_to_num(y).astype(np.float32), ~np.isnan(y)
+    stacked = Controls.stack([strain.controls for strain in job.inputs.train])
+    data = [np.asarray(a, dtype=np.float32) for a in (t, stacked.t, stacked.u)]
+    adam = optax.adam(5e-3)
+
+    def loss(weights: Any, start: Any, noise: Any) -> Any:
+        y = many(weights, start, *data, noise)
+        return jnp.sum((y - wanted) ** 2 * seen) / seen.sum()
+
+    @jax.jit
+    def step(weights: Any, state: Any, key: Any) -> Any:
+        first, second = jax.random.split(key)
+        start = wanted[:, 0] + 0.3 * jax.random.normal(first, wanted[:, 0].shape)
+        gradient = jax.grad(loss)(weights, start, jax.random.normal(second, (len(y), data[2].shape[2])))
+        change, state = adam.update(gradient, state)
+        return optax.apply_updates(weights, change), state
+
+    def train(steps: int) -> None:
+        trained, state = weights, adam.init(weights)
+        for key in jax.random.split(jax.random.key(0), steps):
+            trained, state = step(trained, state, key)
+        jax.block_until_ready(trained)
+
+    return Plain(simulate, train)
+
+
+def job_of(name: str) -> Job:
+    """The limonene task with L2 held out; without its data the simulated task."""
+    from omicsbench.errors import DataUnavailable
+    from omicsbench.planning import Request, plan
+    from omicsbench.plugins import discover
+    from omicsbench.tasks import data_dir_of, find_tasks
+
+    tasks, folder = find_tasks(), data_dir_of(None)
+    try:
+        planned = plan(Request([tasks["limonene"]], [name], folds=["L2"], device="cpu", data_dir=folder), discover())
+    except DataUnavailable:
+        planned = plan(Request([tasks["limonene-sim"]], [name], folds=["n2-d0"], device="cpu"), discover())
+    return next(one for one in planned if one.cell.model == name).job(1.0)
+
+
+def worst(simulate: Callable[..., np.ndarray], model: Model, job: Job, t: np.ndarray) -> float:
+    """The largest integration error over the held-out strain and eight virtual ones."""
+    x0, controls = virtual_strains(job.inputs, 8)
+    held_out = (job.inputs.x0[:1], job.inputs.controls[:1])
+    cases = [held_out, *((x0[n : n + 1], controls[n : n + 1]) for n in range(8))]
+    return max(integration_error(simulate(y, t, u)[0], reference(model, y[0], t, u, 60.0)) for y, u in cases)
+
+
+def main(which: str) -> None:
+    """Fit, compare, print."""
+    os.environ.update(device_environment("cpu", 1))
+    job = job_of(f"node-{which}")
+    make: Any = load_class(job.factory, None)
+
+    def fitted(**more: Any) -> tuple[Any, float]:
+        model = make(seed=job.seed, device="cpu", **(job.parameters | more))
+        _, seconds = timed(lambda: model.fit(job.inputs.train, job.info, lambda *_: None))
+        return model, seconds - model.describe().get("compile_seconds", 0.0)
+
+    model, _ = fitted()
+    build = plain_torch if which == "torch" else plain_jax
+    t = np.linspace(0.0, job.info.horizon, 200)
+    on_knots = make(seed=job.seed, device="cpu", **(job.parameters | {"solver": "rk4", "steps": 1}))
+    on_knots.fit(job.inputs.train, job.info, lambda *_: None)
+    on_knots.set_weights(model.weights)
+    error = worst(lambda *a: model.simulate(*a).x, model, job, t)
+    print(f"integration error: plugin {error:.1e}; by solver=rk4, as in training, ", end="")
+    print(f"{worst(lambda *a: on_knots.simulate(*a).x, model, job, t):.1e}")
+    plains = {}
+    for rtol in (model_rtol := job.parameters["rtol"], 1e-5, 1e-6, 1e-7):
+        made = build(job, model, rtol)
+        found = worst(made.simulate, model, job, t)
+        print(f"integration error: plain at rtol {rtol:g} {found:.1e}")
+        if rtol == model_rtol or found <= error:
+            plains[rtol] = made
+        if found <= error:
+            break
+
+    few, many = max(1, STEPS // 10), STEPS + STEPS // 10
+    calls: dict[str, tuple[Callable[[], float], Callable[[], float]]] = {}
+    for rtol, plain in plains.items():
+        for strains in (1, 1000):
+            x0, u = virtual_strains(job.inputs, strains)
+            default, fast, theirs = (
+                lambda x0=x0, u=u, f=f: latency(lambda: f(x0, t, u), 0.3).median
+                for f in (model.simulate, on_knots.simulate, plain.simulate)
+            )
+            calls[f"simulate B = {strains} against plain at {rtol:g}"] = default, theirs
+            calls[f"simulate B = {strains} by rk4 against plain at {rtol:g}"] = fast, theirs
+        plain.train(1)
+        calls[f"training step against plain at {rtol:g}"] = (
+            lambda: (fitted(steps=many)[1] - fitted(steps=few)[1]) / STEPS,
+            lambda train=plain.train: timed(lambda: train(STEPS))[1] / STEPS,
+        )
+    rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    for number in range(ROUNDS + 1):
+        for name, (mine, theirs) in calls.items():
+            pair = mine(), theirs()
+            if number:  # the first round warms up
+                rounds[name].append(pair)
+    for name, pairs in rounds.items():
+        ours, others = np.array(pairs).T
+        low, middle, high = np.quantile(others / ours, (0.25, 0.5, 0.75))
+        print(
+            f"{name}: plugin {1e3 * np.median(ours):.3g} ms, plain {1e3 * np.median(others):.3g} ms, "
+            f"{middle:.3g} times faster (quartiles {low:.3g} to {high:.3g})"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
