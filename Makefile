@@ -10,8 +10,9 @@ SOURCES := pyproject.toml requirements.txt constraints.txt $(wildcard plugins/*/
 run: $(INSTALLED)
 	$(BIN)/omicsbench run --model node-torch
 
+# Two processes with one thread each: threads that wait for each other's core are what makes tests slow.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 XLA_FLAGS=--xla_cpu_multi_thread_eigen=false $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
