@@ -37,14 +37,14 @@ def bare(task: Path, out: Path) -> int:
     strains: dict[str, list[list[float]]] = {}
     for row in rows:
         strains.setdefault(row["Strain"], []).append([float(row[name]) for name in INFO.states])
-    x = {strain: np.array(values) for strain, values in strains.items()}
-    for held_out, truth in x.items():
-        sd = np.concatenate([other for strain, other in x.items() if strain != held_out]).std(axis=0)
+    x = [np.array(values) for values in strains.values()]
+    for held_out, truth in enumerate(x):
+        sd = np.concatenate([x[(held_out + 1) % len(x)], x[(held_out + 2) % len(x)]]).std(axis=0)
         error = np.repeat(truth[:1], len(truth) - 1, axis=0) - truth[1:]
         rmse = np.sqrt((error**2).mean(axis=0))
         r2 = 1.0 - (error**2).sum(axis=0) / ((truth[1:] - truth[1:].mean(axis=0)) ** 2).sum(axis=0)
         scores = {"rmse": rmse.tolist(), "nrmse": (rmse / sd).tolist(), "r2": r2.tolist(), "final": error[-1].tolist()}
-        (out / f"{held_out}.json").write_text(json.dumps(scores | {"x": truth[0].tolist()}))
+        (out / f"S{held_out}.json").write_text(json.dumps(scores | {"x": truth[0].tolist()}))
     return len(x)
 
 

@@ -42,7 +42,7 @@ def inputs() -> Inputs:
 
 
 def write_task(folder: Path, folds: int) -> Path:
-    """A task folder with as many folds, each of which holds one strain out."""
+    """A task folder with as many folds, each of which holds one strain out and trains on the next two."""
     names = [*INFO.states, *INFO.controls]
     made = strains(folds)
     rows = [
@@ -58,7 +58,10 @@ def write_task(folder: Path, folds: int) -> Path:
         f"{kind} = [" + ", ".join(f'{{ name = "{name}", unit = "{unit}" }}' for name in found) + "]"
         for kind, found, unit in (("states", INFO.states, "mM"), ("controls", INFO.controls, "counts"))
     )
-    folds_text = ", ".join(f'{{ name = "{s.strain}", held_out = ["{s.strain}"] }}' for s in made)
+    folds_text = ", ".join(
+        f'{{ name = "S{n}", held_out = ["S{n}"], train = ["S{(n + 1) % folds}", "S{(n + 2) % folds}"] }}'
+        for n in range(folds)
+    )
     (home / "task.toml").write_text(
         f"""title = "Made up"
 citation = "nobody"
