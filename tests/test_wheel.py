@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+OTHERS = ("torch", "functorch", "jax", "diffrax", "equinox", "optax", "lineax", "optimistix")
+"""What only the neural ODEs need: a plugin must work where these are not."""
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "omicsbench", "tasks")
 
 
@@ -78,7 +80,7 @@ def clean(core: Path, tmp_path_factory: pytest.TempPathFactory) -> Clean:
     libraries = place / "libraries"
     libraries.mkdir()
     for found in Path(sysconfig.get_path("purelib")).iterdir():
-        if not found.name.startswith(("omicsbench", "__editable__")):
+        if not found.name.startswith(("omicsbench", "__editable__", *OTHERS)):
             (libraries / found.name).symlink_to(found)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     (place / "venv" / "lib" / version / "site-packages" / "libraries.pth").write_text(str(libraries))
@@ -120,6 +122,18 @@ def test_the_wheels_run_a_simulated_task(clean: Clean, tmp_path: Path) -> None:
     )
     assert {record["cell"]["model"]: record["status"] for record in records} == dict.fromkeys(doctor["models"], "ok")
     assert (out / "report.html").stat().st_size > 10_000
+
+
+def test_a_plugin_keeps_the_interface_where_no_other_is_installed(clean: Clean, tmp_path: Path) -> None:
+    copy = tmp_path / "sindy"
+    shutil.copytree(
+        ROOT / "plugins" / "sindy", copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    )
+    clean.install(_build(copy, tmp_path))
+    doctor = json.loads(clean.run("omicsbench", "doctor", "--json").stdout)
+    assert {name for name in doctor["models"] if name.startswith(("node", "derivative"))} == set()
+    assert doctor["libraries"]["torch"] is None
+    assert " 0 failed" in clean.run("omicsbench", "check", "sindy").stdout
 
 
 @pytest.mark.parametrize("project", sorted(ROOT.glob("plugins/*/pyproject.toml")), ids=lambda path: path.parent.name)
