@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,13 +154,19 @@ def _variant(text: str) -> Variant:
 def _show(records: list[SpeedRecord], baseline: str, out: Path, as_json: bool) -> None:
     import msgspec
 
-    from omicsbench.leaderboard.speed import boards, notes, one_strain, throughput
     from omicsbench.speed_records import path_of
 
     if as_json:
         emit_json([{**msgspec.to_builtins(r), "path": str(path_of(r, out))} for r in records])
-        return
+    else:
+        print_boards(records, baseline)
+
+
+def print_boards(records: Sequence[SpeedRecord], baseline: str) -> None:
+    """The tables of speed records on stdout, with ratios to the baseline; what they leave out on stderr."""
     from rich.table import Table
+
+    from omicsbench.leaderboard.speed import boards, notes, one_strain, throughput
 
     screen = console()
     for board in boards(records):
