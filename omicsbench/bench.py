@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -29,7 +29,7 @@ from omicsbench.records import Failure, Timing
 from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, key_of, save
 from omicsbench.timing import LATENCY_POINTS, PastLimit, latency, limited
 from omicsbench.trajectory import Array, Controls
-from omicsbench.worker import Quiet, Work, fit, gpu, packages, peak_memory_mb
+from omicsbench.worker import Quiet, Work, details, fit, gpu, packages, peak_memory_mb
 
 BATCHES = (1, 10, 100, 1000, 10_000)
 SPREAD = 0.3
@@ -64,6 +64,7 @@ class Speed:
     throughput: tuple[Throughput, ...]
     diverged: bool
     nfe: float | None
+    details: dict[str, Any]
     packages: dict[str, str]
     gpu: str
     peak_memory_mb: float
@@ -88,6 +89,7 @@ class SpeedWork(Work[Speed]):
             throughput=points,
             diverged=bool(status[0] != Status.OK),
             nfe=None if nfe is None else float(nfe[0]),
+            details=details(fitted.model, self.model),
             packages=packages(),
             gpu=gpu(),
             peak_memory_mb=peak_memory_mb(),
@@ -230,6 +232,7 @@ def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnP
         timing=found.timing,
         throughput=found.throughput,
         nfe=found.nfe,
+        details=found.details,
         peak_memory_mb=round(found.peak_memory_mb, 1),
         peak_device_memory_mb=None if found.peak_device_memory_mb is None else round(found.peak_device_memory_mb, 1),
         environment=environment(settings.threads, found.packages, found.gpu),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -44,7 +45,8 @@ class SpeedRecord(Part, frozen=True):
     """How fast one trained model is. ``round`` counts repetitions of the whole measurement from 0.
 
     ``timing`` and ``throughput`` are empty where ``error`` says why. Memory in MB: the most the process (its device)
-    held in the whole measurement. ``nfe``: evaluations of the field for one strain.
+    held in the whole measurement. ``nfe``: evaluations of the field for one strain. ``details``: what the model says
+    of itself.
     """
 
     schema: int
@@ -59,6 +61,7 @@ class SpeedRecord(Part, frozen=True):
     timing: Timing | None = None
     throughput: tuple[Throughput, ...] = ()
     nfe: float | None = None
+    details: dict[str, Any] = msgspec.field(default_factory=dict)
     peak_memory_mb: float | None = None
     peak_device_memory_mb: float | None = None
     environment: Environment | None = None

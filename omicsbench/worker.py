@@ -79,7 +79,7 @@ class Job(Work["Outcome"]):
         return Outcome(
             simulation=simulation,
             timing=fitted.timing,
-            details=_details(fitted.model, self.model),
+            details=details(fitted.model, self.model),
             packages=packages(),
             gpu=gpu(),
             peak_memory_mb=peak_memory_mb(),
@@ -176,7 +176,8 @@ def _integration_error(model: Model, first: Simulation, given: Inputs, t: Array)
         return None, str(reason)
 
 
-def _details(model: Model, name: str) -> dict[str, Any]:
+def details(model: Model, name: str) -> dict[str, Any]:
+    """What a model says of itself, as JSON values. Raises ``ContractError`` where they are none."""
     found = model.describe()
     try:
         return msgspec.convert(msgspec.json.decode(msgspec.json.encode(found)), dict[str, Any])
