@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,11 @@ SEEN = {{name: os.environ.get(name) for name in NAMES}}
 class Sleeper(Model):
     '''Compiles in its first call, a little in the first call of each further shape.'''
 
-    def __init__(self, *, seed: int, device: str, pace: float = 1.0):
+    def __init__(self, *, seed: int, device: str, pace: float = 1.0, file: str = ""):
         time.sleep({CONSTRUCTION})
         self.pace, self.shapes = pace, set()
+        if file:
+            Path(file).write_text(json.dumps(SEEN | {{"device": device}}))
 
     def fit(self, train, task, progress):
         time.sleep({FIT})
@@ -205,6 +208,38 @@ def test_without_a_gpu_cuda_is_refused_and_every_device_is_the_cpu(toy: Path, re
         plan_bench(Request([task], ["sleeper"], device="cuda"), (), registry, every_device=False)
     planned = plan_bench(Request([task], ["sleeper"], folds=["S2"]), (), registry, every_device=True)
     assert [one.cell.device for one in planned] == ["cpu"]
+
+
+@pytest.fixture
+def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose nvidia-smi lists a GPU."""
+    smi = tmp_path / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text("#!/bin/sh\necho 'Loom 9, 12.34'\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(smi.parent), prepend=os.pathsep)
+    gpus.cache_clear()
+    yield
+    gpus.cache_clear()
+
+
+def test_with_a_gpu_every_device_is_measured_and_the_model_is_told_which(
+    toy: Path, registry: Any, gpu: None, tmp_path: Path
+) -> None:
+    file = tmp_path / "seen"
+    request = Request([load_task(toy)], ["all"], folds=["S2"], given={"sleeper": {"file": str(file)}})
+    planned = plan_bench(request, (), registry, every_device=True)
+    assert [(one.cell.model, one.cell.device) for one in planned] == [
+        ("sleeper", "cpu"),
+        ("slow", "cpu"),
+        ("sleeper", "cuda"),
+    ]
+    (record,) = run(planned[2:], tmp_path, Settings(limit=0.05, batches=(1,)))
+    assert (record.status, record.cell.device) == ("ok", "cuda")
+    seen = json.loads(file.read_text())
+    assert (seen["device"], seen["JAX_PLATFORMS"]) == ("cuda", "cuda")
+    assert seen["CUDA_VISIBLE_DEVICES"] == os.environ.get("CUDA_VISIBLE_DEVICES")
+    assert seen["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 
 
 def test_only_what_was_asked_for_is_measured(toy: Path, registry: Any) -> None:
