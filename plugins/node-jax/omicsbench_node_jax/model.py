@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from platformdirs import user_cache_dir
 from omicsbench import Array, Controls, Model, Progress, Simulation, Status, TaskInfo, Trajectory
 from omicsbench.preprocessing import ControlTransform, noise_share, state_scale
 from omicsbench_node_jax.field import control_constants
-from omicsbench_node_jax.integrate import Solver, trajectories, warped_knots
+from omicsbench_node_jax.integrate import TRUSTED, Solver, trajectories, warped_knots
 from omicsbench_node_jax.network import TAU, Weights, bounded, initial_weights, mlp
 from omicsbench_node_jax.strains import Strains, prepare
 from omicsbench_node_jax.training import CHUNK, Noise, Settings, advance, initial_state
@@ -58,7 +59,7 @@ class NodeJax(Model):
         members: int = 1,
         rtol: float = 1e-4,
         atol: float = 1e-5,
-        solver: Literal["tsit5", "kvaerno5", "rk4"] = "tsit5",
+        solver: Literal["rk4", "tsit5", "kvaerno5"] = "rk4",
     ) -> None:
         for name, value in {"width": width, "steps": steps, "members": members}.items():
             if value < 1:
@@ -79,8 +80,8 @@ class NodeJax(Model):
                 raise ValueError(f"{name} must not be negative, got {value}")
         if lipschitz is not None and not lipschitz > 0:
             raise ValueError(f"lipschitz must be above 0 or None, got {lipschitz}")
-        if solver not in ("tsit5", "kvaerno5", "rk4"):
-            raise ValueError(f"solver must be tsit5, kvaerno5 or rk4, got {solver!r}")
+        if solver not in ("rk4", "tsit5", "kvaerno5"):
+            raise ValueError(f"solver must be rk4, tsit5 or kvaerno5, got {solver!r}")
         if control_transform not in ("log", "hill", "raw"):
             raise ValueError(f"control_transform must be log, hill or raw, got {control_transform!r}")
         self.seed, self.width, self.depth, self.members, self.gate = seed, width, depth, members, gate
@@ -142,26 +143,48 @@ class NodeJax(Model):
         self._keep(jax.device_get(state.weights))
 
     def simulate(self, x0: Array, t: Array, controls: Controls) -> Simulation:
-        y, steps = self._solve(x0, t, controls)
-        x = np.asarray(y, dtype=np.float64) * self.sd
+        y, nfe = self._solve(x0, t, controls)
+        x = y * self.sd
         x[:, :, 0] = x0
-        gone = np.maximum.accumulate(~np.isfinite(x).all(axis=3), axis=2)
-        x[gone] = np.nan
-        nfe = self._evaluations(steps)
+        gone = ~np.isfinite(x).all(axis=3)
+        if gone.any():
+            gone = np.maximum.accumulate(gone, axis=2)
+            x[gone] = np.nan
         if self.members == 1:
             return Simulation(x[0], np.where(gone[0].any(axis=1), Status.DIVERGED, Status.OK), nfe)
         return _ensemble(x, gone, nfe)
 
-    def _solve(self, x0: Array, t: Array, controls: Controls) -> tuple[np.ndarray, np.ndarray]:
-        """y (N, B, T, S) of the members, not finite where a solver did not come, and the steps taken (N, B)."""
+    def _solve(self, x0: Array, t: Array, controls: Controls) -> tuple[Array, np.ndarray | None]:
+        """y (N, B, T, S) of the members, not finite where a solver did not come, and evaluations (B,) of the field.
+
+        None for kvaerno5: nobody counts its Newton iterations.
+        """
         if t.size == 1:
-            return np.tile(x0[:, None] / self.sd, (self.members, 1, 1, 1)), np.zeros((self.members, len(x0)), dtype=int)
+            return np.tile(x0[:, None] / self.sd, (self.members, 1, 1, 1)), np.zeros(len(x0), dtype=np.int64)
+        if self.solver.name != "rk4":
+            y, steps, _ = self._run(x0, t, controls, self.solver)
+            # Tsit5 reuses its last stage; choosing the first step takes two more.
+            return y, None if self.solver.stiff else np.where(steps > 0, 6 * steps + 3, 0).sum(axis=0)
+        y, steps, error = self._run(x0, t, controls, self.solver)
+        nfe = (4 * steps + 1).sum(axis=0)
+        doubtful = ~(error <= TRUSTED)
+        again = np.flatnonzero(doubtful.any(axis=0))
+        if again.size:
+            adaptive = replace(self.solver, name="tsit5")
+            with_control, steps, _ = self._run(x0[again], t, controls[again], adaptive)
+            y[:, again] = np.where(doubtful[:, again, None, None], with_control, y[:, again])
+            nfe[again] += (6 * steps + 3).sum(axis=0)
+        return y, nfe
+
+    def _run(self, x0: Array, t: Array, controls: Controls, solver: Solver) -> tuple[Array, np.ndarray, Array]:
+        """What ``trajectories`` gives, on the host, y in float64."""
         # Hours since t[0]: float32 has no digits to waste.
-        knots = warped_knots(self.horizon, float(t[-1] - t[0])) if self.solver.name == "rk4" else None
+        knots = warped_knots(self.horizon, float(t[-1] - t[0])) if solver.name == "rk4" else None
         arrays = self._cast((x0 / self.sd, t - t[0], knots, controls.t - t[0], controls.u))
         static = {"kind": self.control_transform, "gated": self.gate}
-        with jax.enable_x64(self.solver.stiff):
-            return jax.device_get(trajectories(self._effective, self._constants, *arrays, self.solver, **static))
+        with jax.enable_x64(solver.stiff):
+            y, steps, error = trajectories(self._effective, self._constants, *arrays, solver, **static)
+            return np.array(y, dtype=np.float64), np.asarray(steps), np.asarray(error)
 
     def field(self, x: Array, u: Array) -> Array | None:
         """dx/dt in float64, so that it can be integrated to a tight tolerance. None for an ensemble."""
@@ -175,7 +198,7 @@ class NodeJax(Model):
 
     def describe(self) -> Mapping[str, Any]:
         return {
-            "weights": sum(w.size + b.size for w, b in self.weights[0]),
+            "number_of_weights": sum(w.size + b.size for w, b in self.weights[0]),
             "members": self.members,
             "training_loss": self.loss if np.isfinite(self.loss) else None,
             "compile_seconds": self.compile_seconds,
@@ -209,15 +232,8 @@ class NodeJax(Model):
         return self._cast(jax.tree.map(lambda *parts: np.stack(parts), *members))
 
     def _cast(self, tree: Any) -> Any:
-        return jax.tree.map(lambda a: np.asarray(a, dtype=self.solver.precision), tree)
-
-    def _evaluations(self, steps: np.ndarray) -> np.ndarray | None:
-        """Evaluations of the field (B,) over all members; None for kvaerno5: nobody counts its Newton iterations."""
-        if self.solver.stiff:
-            return None
-        # RK4 also evaluates the last slope. Tsit5 reuses its last stage; choosing the first step takes two more.
-        evaluations = 4 * steps + 1 if self.solver.name == "rk4" else 6 * steps + 3
-        return np.where(steps > 0, evaluations, 0).sum(axis=0)
+        precision = self.solver.precision
+        return jax.tree.map(lambda a: np.asarray(a, dtype=precision), tree)
 
 
 def _ensemble(x: Array, gone: np.ndarray, nfe: np.ndarray | None) -> Simulation:

@@ -75,7 +75,7 @@ def loss(
         """y and dy/dt at the knots, y at the measured times."""
         field = Field(effective, strains.control_t, u, constants, noise, kind=kind)
         if implicit is None:
-            y, slope = rk4(field, y0, knots)
+            y, slope, _ = rk4(field, y0, knots)
             return y, slope, hermite(knots, y, slope, t)
         saveat = diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=knots), diffrax.SubSaveAt(ts=t)])
         y, at_measured = adaptive(field, y0, saveat, knots[0], knots[-1], implicit).ys

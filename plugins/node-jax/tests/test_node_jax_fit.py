@@ -95,7 +95,7 @@ def test_progress_tells_how_far_the_fit_has_come(train: list[Trajectory], task: 
     assert {of for _, of, _ in told} == {120}
     found = model.describe()
     assert found["training_loss"] == told[-1][2]
-    assert found["weights"] == 8 * 3 + 8 + 8 * 8 + 8 + 2 * 8 + 2
+    assert found["number_of_weights"] == 8 * 3 + 8 + 8 * 8 + 8 + 2 * 8 + 2
     assert found["compile_seconds"] > 0
 
 

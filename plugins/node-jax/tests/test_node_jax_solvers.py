@@ -75,7 +75,7 @@ def linear_field(model: NodeJax, fast: float) -> None:
 
 
 def test_a_stiff_field_wants_kvaerno5(fitted: Maker, kinked: Controls) -> None:
-    explicit = fitted(steps=1, depth=0)
+    explicit = fitted(steps=1, depth=0)  # RK4, and tsit5 where that fails
     linear_field(explicit, STIFF)
     sim = explicit.simulate(X0, T, kinked)
     assert (sim.status == Status.DIVERGED).all()
@@ -89,19 +89,31 @@ def test_a_stiff_field_wants_kvaerno5(fitted: Maker, kinked: Controls) -> None:
     y = sim.x / implicit.sd
     # After the transient the fast state is the slow one.
     np.testing.assert_allclose(y[:, 1:, 0], y[:, 1:, 1], rtol=1e-2, atol=1e-2)
-    slow = fitted(steps=1, depth=0)
+    slow = fitted(steps=1, depth=0, solver="tsit5")
     linear_field(slow, -0.2)
     np.testing.assert_allclose(y[:, :, 1], slow.simulate(X0, T, kinked).x[:, :, 1] / slow.sd[1], rtol=2e-3, atol=1e-3)
 
 
 def test_evaluations_are_counted(fitted: Maker, kinked: Controls) -> None:
-    gentle, hasty = fitted(steps=1, depth=0), fitted(steps=1, depth=0)
+    gentle, hasty = (fitted(steps=1, depth=0, solver="tsit5") for _ in range(2))
     linear_field(gentle, -0.2)
     linear_field(hasty, -50.0)
     few, many = (model.simulate(X0, T, kinked).nfe for model in (gentle, hasty))
     assert (many > 5 * few).all()
     assert (few > 6 * 5).all()  # The controls have four kinks after the start: five steps at least.
-    assert fitted(steps=1, solver="rk4").simulate(X0, T, kinked).nfe.tolist() == [4 * 36 + 1] * 3
+    checked = fitted(steps=1, depth=0)
+    linear_field(checked, -0.2)
+    assert checked.simulate(X0, T, kinked).nfe.tolist() == [4 * 36 + 1] * 3
+
+
+def test_what_fixed_steps_do_not_solve_is_solved_with_error_control(fitted: Maker, kinked: Controls) -> None:
+    """A rate of 50 1/h is beyond the steps of RK4 (1.6 h at the end of 40): the answer is that of tsit5."""
+    checked, adaptive = fitted(steps=1, depth=0), fitted(steps=1, depth=0, solver="tsit5")
+    for model in (checked, adaptive):
+        linear_field(model, -50.0)
+    sim, wanted = (model.simulate(X0, T, kinked) for model in (checked, adaptive))
+    np.testing.assert_array_equal(sim.x, wanted.x)
+    np.testing.assert_array_equal(sim.nfe, wanted.nfe + 4 * 36 + 1)
 
 
 @pytest.mark.parametrize("solver", ["tsit5", "rk4"])

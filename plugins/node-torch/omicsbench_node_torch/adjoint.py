@@ -19,7 +19,7 @@ from omicsbench_node_torch.solvers import rk4
 
 
 def solve(rate: Rate, y: Tensor, drives: Tensor, steps: Array) -> tuple[Tensor, Tensor]:
-    """``solvers.rk4`` without gates: y and dy/dt at the knots, (M, N, J, S) each; ``drives`` (M, 2 J - 1, N, W)."""
+    """``solvers.rk4`` without gates: y and dy/dt at the knots, (M, J, N, S) each; ``drives`` (M, 2 J - 1, N, W)."""
     values, slopes = _Solve.apply(steps, len(rate.matrices), y, drives, *rate.matrices, *rate.biases)
     return values, slopes
 
@@ -28,15 +28,15 @@ class _Solve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, steps: Array, layers: int, y: Tensor, drives: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         rate = Rate(weights[:layers], weights[layers:], tape=[])
-        solution = rk4(rate, y, drives.unbind(1), [None] * drives.shape[1], steps)
+        values, slopes, _ = rk4(rate, y, drives.unbind(1), [None] * drives.shape[1], steps)
         ctx.steps, ctx.rate = steps, rate
-        return solution
+        return values, slopes
 
     @staticmethod
     def backward(ctx: Any, values: Tensor, slopes: Tensor) -> tuple[Tensor | None, ...]:
-        """From the loss's gradients with respect to ``values`` and ``slopes`` (M, N, J, S)."""
+        """From the loss's gradients with respect to ``values`` and ``slopes`` (M, J, N, S)."""
         sweep = _Sweep(ctx.rate)
-        value, slope = values.unbind(2), slopes.unbind(2)
+        value, slope = values.unbind(1), slopes.unbind(1)
         state = value[-1] + sweep(slope[-1])
         for j in reversed(range(len(ctx.steps))):
             h = float(ctx.steps[j])

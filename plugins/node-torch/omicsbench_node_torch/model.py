@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from omicsbench import Array, Controls, Model, Progress, Simulation, Status, TaskInfo, Trajectory
 from omicsbench.preprocessing import ControlTransform, state_scale
 from omicsbench_node_torch.network import Inputs, Layers, Network
-from omicsbench_node_torch.solvers import GaveUp, simulate_dopri5, simulate_rk4
+from omicsbench_node_torch.solvers import TRUSTED, GaveUp, simulate_dopri5, simulate_rk4
 from omicsbench_node_torch.training import PRECISION, Recipe, prepare, train_network
 
 Count = NDArray[np.int64]
@@ -49,7 +49,7 @@ class NodeTorch(Model):
         members: int = 1,
         rtol: float = 1e-4,
         atol: float = 1e-5,
-        solver: Literal["dopri5", "rk4"] = "dopri5",
+        solver: Literal["rk4", "dopri5"] = "rk4",
     ) -> None:
         if device not in ("cpu", "cuda"):
             raise ValueError(f"device must be cpu or cuda, got {device!r}")
@@ -57,8 +57,8 @@ class NodeTorch(Model):
             raise ValueError("device cuda: torch finds no CUDA device here; use device cpu or a CUDA build of torch")
         if control_transform not in ("log", "hill", "raw"):
             raise ValueError(f"control_transform must be log, hill or raw, got {control_transform!r}")
-        if solver not in ("dopri5", "rk4"):
-            raise ValueError(f"solver must be dopri5 or rk4, got {solver!r}")
+        if solver not in ("rk4", "dopri5"):
+            raise ValueError(f"solver must be rk4 or dopri5, got {solver!r}")
         positive = {"width": width, "depth": depth, "members": members, "learning_rate": learning_rate}
         positive |= {"rtol": rtol, "atol": atol, "lipschitz": 1.0 if lipschitz is None else lipschitz}
         recipe = Recipe(
@@ -115,8 +115,9 @@ class NodeTorch(Model):
         ]
         y = np.concatenate([part for part, _ in parts], axis=1)
         nfe = np.concatenate([part for _, part in parts])
-        # What comes after the first value that is not finite has no meaning.
-        y[~np.logical_and.accumulate(np.isfinite(y).all(-1), axis=2)] = np.nan
+        if not np.isfinite(y).all():
+            # What comes after the first value that is not finite has no meaning.
+            y[~np.logical_and.accumulate(np.isfinite(y).all(-1), axis=2)] = np.nan
         samples = y * self.scale
         samples[:, :, 0] = x0
         if len(samples) == 1:
@@ -127,31 +128,48 @@ class NodeTorch(Model):
 
     def _solve(self, network: Network, x0: Array, t: Array, controls: Controls) -> tuple[Array, Count]:
         """y (M, B, T, S), NaN from where the solver gave up, and the evaluations of all members' fields (B,)."""
+        if self.solver == "dopri5":
+            return self._adaptive(network, x0, t, controls)
+        y0, inputs = self._start(network, x0, t, controls)
+        with torch.no_grad():
+            solution, evaluations, error = simulate_rk4(network, inputs, y0, t - t[0], self.horizon)
+        y, nfe = _to_host(solution), np.full(len(x0), evaluations * len(network))
+        doubtful = ~(error.cpu().numpy() <= TRUSTED)
+        again = np.flatnonzero(doubtful.any(axis=0))
+        if again.size:
+            with_control, further = self._adaptive(network, x0[again], t, controls[again])
+            y[:, again] = np.where(doubtful[:, again, None, None], with_control, y[:, again])
+            nfe[again] += further
+        return y, nfe
+
+    def _adaptive(self, network: Network, x0: Array, t: Array, controls: Controls) -> tuple[Array, Count]:
+        """``_solve`` by dopri5."""
         members, strains = len(network), len(x0)
-        y0 = self._tensor(x0 / self.scale).expand(members, -1, -1)
-        inputs = Inputs(controls, self.transform, start=t[0], gate=self.gate, like=y0)
+        y0, inputs = self._start(network, x0, t, controls)
         try:
             with torch.no_grad():
-                if self.solver == "rk4":
-                    solution, evaluations = simulate_rk4(network, inputs, y0, t - t[0], self.horizon)
-                else:
-                    solution, evaluations = simulate_dopri5(network, inputs, y0, t - t[0], self.rtol, self.atol)
-            return solution.cpu().numpy().astype(np.float64), np.full(strains, evaluations * members)
+                solution, evaluations = simulate_dopri5(network, inputs, y0, t - t[0], self.rtol, self.atol)
+            return _to_host(solution), np.full(strains, evaluations * members)
         except GaveUp as failure:
             reached = failure.reached
         if members == strains == 1:
             whole = np.full((1, 1, t.size, x0.shape[1]), np.nan)
             kept = t[t - t[0] <= reached]
-            whole[:, :, : kept.size], nfe = self._solve(network, x0, kept, controls)
+            whole[:, :, : kept.size], nfe = self._adaptive(network, x0, kept, controls)
             return whole, nfe
         # One that cannot be solved must not take the others with it: halve the batch until it stands alone.
         if strains > 1:
             halves = slice(None, strains // 2), slice(strains // 2, None)
-            (y, nfe), (y2, nfe2) = (self._solve(network, x0[half], t, controls[half]) for half in halves)
+            (y, nfe), (y2, nfe2) = (self._adaptive(network, x0[half], t, controls[half]) for half in halves)
             return np.concatenate([y, y2], axis=1), np.concatenate([nfe, nfe2])
         halves = slice(None, members // 2), slice(members // 2, None)
-        (y, nfe), (y2, nfe2) = (self._solve(network.part(half), x0, t, controls) for half in halves)
+        (y, nfe), (y2, nfe2) = (self._adaptive(network.part(half), x0, t, controls) for half in halves)
         return np.concatenate([y, y2]), nfe + nfe2
+
+    def _start(self, network: Network, x0: Array, t: Array, controls: Controls) -> tuple[torch.Tensor, Inputs]:
+        """y(0) (M, B, S) and the inputs on the device."""
+        y0 = self._tensor(x0 / self.scale).expand(len(network), -1, -1)
+        return y0, Inputs(controls, self.transform, start=t[0], gate=self.gate, like=y0)
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.tensor(array, dtype=PRECISION, device=self.device)
@@ -171,6 +189,10 @@ class NodeTorch(Model):
     def describe(self) -> Mapping[str, Any]:
         count = sum(matrix.size + bias.size for member in self.weights for matrix, bias in member)
         return {"number_of_weights": count, "training_loss": self.loss}
+
+
+def _to_host(solution: torch.Tensor) -> Array:
+    return solution.cpu().numpy().astype(np.float64)
 
 
 def _mean(samples: Array) -> tuple[Array, NDArray[np.bool_]]:

@@ -140,7 +140,7 @@ def _losses(network: Network, lesson: Lesson, recipe: Recipe, start: Tensor, jit
     bounded = network.bounded(recipe.lipschitz)
     drives = bounded.drive(lesson.z, jitter)
     y, dy = solve(bounded.rate(start.shape[-1]), start, drives, lesson.steps)
-    read = lesson.value @ y + lesson.slope @ dy
+    read = lesson.value @ y.transpose(1, 2) + lesson.slope @ dy.transpose(1, 2)
     loss = ((read - lesson.target).square() * lesson.weight).sum((1, 2, 3))
     loss = loss + recipe.weight_decay * sum(matrix.square().sum((1, 2)) for matrix in network.matrices)
     if recipe.negativity_penalty:

@@ -58,7 +58,8 @@ def constant(model: NodeTorch, *rates: float) -> NodeTorch:
 
 def test_both_solvers_follow_the_field(fitted: Fit, controls: Controls, x0: Array) -> None:
     """Against the model's own field in double precision, restarted at each kink, at a tight tolerance."""
-    model, fast, exact = lively(fitted()), lively(fitted(solver="rk4")), lively(fitted(rtol=1e-6, atol=1e-7))
+    fast, model = lively(fitted()), lively(fitted(solver="dopri5"))
+    exact = lively(fitted(solver="dopri5", rtol=1e-6, atol=1e-7))
     t = np.sort([*np.linspace(0, 60, 41), 0.1, 3.3, 7.0, 20.0, 40.0])
     found = {m: m.simulate(x0, t, controls) for m in (model, fast, exact)}
     for n in range(4):
@@ -82,6 +83,19 @@ def test_both_solvers_follow_the_field(fitted: Fit, controls: Controls, x0: Arra
         assert error[model] < 2e-3
         assert error[fast] < 1e-3
         assert error[exact] < 1e-5
+
+
+def test_what_fixed_steps_do_not_solve_is_solved_with_error_control(fitted: Fit, controls: Controls, x0: Array) -> None:
+    """A rate of 10 1/h is beyond the late steps of RK4: the answer is that of dopri5."""
+    checked, adaptive = fitted(), fitted(solver="dopri5")
+    for model in (checked, adaptive):
+        first, hidden, last = np.zeros((8, 3)), np.zeros((8, 8)), np.zeros((2, 8))
+        first[0, 0], hidden[0, 0], last[0, 0] = 1.0, 1.0, -10.0 * TAU
+        model.set_weights([[(matrix, np.zeros(len(matrix))) for matrix in (first, hidden, last)]])
+    t = np.linspace(0.0, 48.0, 13)
+    sim, wanted = (model.simulate(x0, t, controls) for model in (checked, adaptive))
+    np.testing.assert_array_equal(sim.x, wanted.x)
+    np.testing.assert_array_equal(sim.nfe, wanted.nfe + 4 * (warped_knots(checked.horizon, 48.0).size - 1) + 1)
 
 
 def test_the_controls_are_as_defined(controls: Controls) -> None:
@@ -141,14 +155,14 @@ def test_the_adjoint_is_the_gradient() -> None:
         leaf.requires_grad_()
     knots = warped_knots(20.0, 9.0)
     z = torch.randn(2 * knots.size - 1, 4, 2, generator=random, dtype=torch.float64)
-    probe = torch.randn(2, 2, 4, knots.size, 3, generator=random, dtype=torch.float64)
+    probe = torch.randn(2, 2, knots.size, 4, 3, generator=random, dtype=torch.float64)
     gradients = []
     for by_hand in (False, True):
         rate, drives, steps = network.rate(3), network.drive(z), np.diff(knots)
         if by_hand:
             y, dy = adjoint.solve(rate, y0, drives, steps)
         else:
-            y, dy = rk4(rate, y0, drives.unbind(1), [None] * len(stage_times(knots)), steps)
+            y, dy, _ = rk4(rate, y0, drives.unbind(1), [None] * len(stage_times(knots)), steps)
         gradients.append(torch.autograd.grad((probe[0] * y.sin() + probe[1] * dy.square()).sum(), [y0, *weights]))
     for automatic, manual in zip(*gradients, strict=True):
         np.testing.assert_allclose(manual.numpy(), automatic.numpy(), rtol=1e-10, atol=1e-12)
