@@ -4,8 +4,8 @@
 
 Plain: dy/dt by torchdiffeq's dopri5 or diffrax's Tsit5 at the tolerance of the plugin, u(t) interpolated in every call,
 gradients through the solver, one optimiser step a call; in JAX everything jitted and strains under vmap.
-The plugin is run as it comes, by RK4 on fixed knots, and with the solver that plain has. Both have less error than plain
-at their tolerance, so plain is also run at the tolerance that gives it an error no larger than theirs.
+The plugin is run as it comes, by RK4 on fixed knots, and with the solver that plain has. Plain is also run at the
+tolerance that gives it an error no larger than either.
 Rounds are interleaved; a ratio is the median of those within a round. Error: the largest |x − reference| over the
 largest |reference| of the state, of the held-out strain and of eight virtual ones.
 """

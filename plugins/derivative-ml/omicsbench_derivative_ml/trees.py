@@ -14,8 +14,8 @@ from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, Ran
 
 from omicsbench import Array
 
-CHUNK = 2**20
-"""Rows times trees walked at once: bounds the memory."""
+CHUNK = 2**16
+"""Rows times trees walked at once: what a cache holds."""
 
 
 def is_forest(regressor: Any) -> bool:

@@ -76,7 +76,7 @@ def rk4(
 
 
 def estimated_error(y: Tensor, dy: Tensor, last_stages: Sequence[Tensor], steps: Array) -> Tensor:
-    """Of what ``rk4`` gave: relative to each state's largest value, of the worst state, (M, N); NaN where y is not finite.
+    """Of what ``rk4`` gave, relative to each state's largest value: (M, N), of the worst state; NaN where y is.
 
     The sum over steps of h / 6 |k4 - slope at the end|: what a step differs from one of third order that has that
     slope in the place of k4.
