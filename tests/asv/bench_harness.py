@@ -16,7 +16,7 @@ from .made_up import INFO, write_task
 CELLS = 200
 
 
-def sweep(task: Path, out: Path) -> int:
+def sweep(task: Path, out: Path, latency_budget: float = 1.0) -> int:
     """What ``omicsbench run`` does with these cells: plan, a worker process, scores, a record each."""
     from omicsbench.planning import Request, plan
     from omicsbench.plugins import discover
@@ -27,7 +27,8 @@ def sweep(task: Path, out: Path) -> int:
     planned = plan(Request([load_task(task)], ["persistence"]), registry)
     cells = [one for one in planned if one.cell.model == "persistence"]
     with ThreadPoolExecutor(1) as executor:
-        return sum(record.status == "ok" for record in run(cells, out, executor, 1, Settings(), registry))
+        settings = Settings(latency_budget=latency_budget)
+        return sum(record.status == "ok" for record in run(cells, out, executor, 1, settings, registry))
 
 
 def bare(task: Path, out: Path) -> int:
