@@ -3,10 +3,10 @@
     python tests/asv/overhead.py [PYTHON_WITH_BENCHOPT]
 
 Every command is a fresh process, rounds are interleaved. All read the CSV, hold out each strain in turn, train on two,
-score RMSE, NRMSE, R2 and the final error of every state and write them down. Only omicsbench runs the model in
-a process of its own, takes its latency (repeated until it is known to 2 %), simulates at the scored times as well, integrates
-the field at tight tolerance where there is one, and keeps predictions and provenance with every cell.
-Without the clock: the latency is taken once.
+score RMSE, NRMSE, R2 and the final error of every state and write them down.
+Only omicsbench runs the model in a process of its own, takes its latency, simulates at the scored times as well,
+integrates the field at a tight tolerance, and keeps predictions and provenance with every cell.
+The latency is repeated until it is known to 2 %; without the clock, it is taken once.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from typing import ClassVar
 
 import numpy as np
 from benchopt import BaseDataset
@@ -9,7 +10,7 @@ from benchopt import BaseDataset
 
 class Dataset(BaseDataset):
     name = "made-up"
-    parameters = {"fold": list(range(200))}
+    parameters: ClassVar = {"fold": list(range(200))}
 
     def get_data(self):
         strains: dict[str, list[list[float]]] = {}
