@@ -86,7 +86,7 @@ def command(
     """Measure the speed of trained models: load, fit, latency, throughput, memory, integration error."""
     from omicsbench.bench import Settings, plan_bench, run
     from omicsbench.errors import RequestError
-    from omicsbench.leaderboard.speed import write_page
+    from omicsbench.leaderboard.speed_page import write_page
     from omicsbench.planning import Request
     from omicsbench.speed_records import FOLDER
     from omicsbench.tasks import data_dir_of

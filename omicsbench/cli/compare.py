@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from omicsbench.cli.bench import print_boards
 from omicsbench.cli.common import all_tasks, console, emit_json, json_option, registry_of, tasks_option
 
 
@@ -15,26 +16,34 @@ from omicsbench.cli.common import all_tasks, console, emit_json, json_option, re
 @json_option
 @tasks_option
 def command(folders: tuple[Path, ...], baseline: str, as_json: bool, tasks_dirs: tuple[Path, ...]) -> None:
-    """Hold models against a baseline, in error and in time. FOLDERS of records; default: results."""
+    """Hold models against a baseline, in error and in speed. FOLDERS of records; default: results."""
     from omicsbench.errors import RequestError, suggest
     from omicsbench.leaderboard.claims import compare, verdict
     from omicsbench.leaderboard.claims_text import tables
+    from omicsbench.leaderboard.speed import boards, one_strain, throughput
     from omicsbench.leaderboard.summary import groups
-    from omicsbench.records import find, load
+    from omicsbench.records import Record, find, load
+    from omicsbench.speed_records import SpeedRecord
+    from omicsbench.speed_records import find as find_speed
+    from omicsbench.speed_records import load as load_speed
 
-    records = []
+    records: list[Record] = []
+    measured: list[SpeedRecord] = []
     for folder in folders or (Path("results"),):
         if not folder.is_dir():
             raise RequestError(f"{folder}: no such folder of records; make one with `omicsbench run --out {folder}`")
         records += [load(path) for path in find(folder)]
-    known = {record.cell.model for record in records}
+        measured += [load_speed(path) for path in find_speed(folder)]
+    known = {record.cell.model for record in records} | {record.cell.model for record in measured}
     if baseline not in known:
         raise RequestError(f"--baseline {baseline!r}: no record of such a model here: {suggest(baseline, known)}")
     found = compare(groups(records), all_tasks(registry_of(()), tasks_dirs), baseline)
-    if not found:
+    if not found and not measured:
         raise RequestError("nothing to compare: no measured task has records of both a model and the baseline")
     if as_json:
-        emit_json([{"task": c.task, "verdict": verdict(c), "tables": dict(tables(c))} for c in found])
+        errors = [{"task": c.task, "verdict": verdict(c), "tables": dict(tables(c))} for c in found]
+        speed = [{"title": b.title, "tables": [one_strain(b, baseline), throughput(b)]} for b in boards(measured)]
+        emit_json({"errors": errors, "speed": speed})
         return
     from rich.table import Table
 
@@ -49,3 +58,4 @@ def command(folders: tuple[Path, ...], baseline: str, as_json: bool, tasks_dirs:
             out.print()
         out.print(verdict(comparison), markup=False)
         out.print()
+    print_boards(measured, baseline)

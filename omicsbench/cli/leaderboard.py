@@ -42,6 +42,7 @@ def build(
     from omicsbench.cli.report import splits_of
     from omicsbench.errors import RequestError
     from omicsbench.leaderboard.build import fill, render, write
+    from omicsbench.speed_records import find, load
     from omicsbench.tasks import data_dir_of
 
     if with_measured and out is not None and out.resolve() == HOME.resolve():
@@ -49,7 +50,8 @@ def build(
     out = out or (LOCAL if with_measured else HOME)
     tasks = all_tasks(registry_of(()), tasks_dirs)
     shown = tasks if with_measured else {name: task for name, task in tasks.items() if task.redistributable}
-    files = render(_load(records), tasks, splits_of(shown, data_dir_of(data_dir), hidden=tuple(tasks)))
+    speed = [load(path) for path in find(records)]
+    files = render(_load(records), tasks, splits_of(shown, data_dir_of(data_dir), hidden=tuple(tasks)), speed)
     write(files, out)
     readme = out.parent / "README.md"
     if out.resolve() == HOME.resolve() and readme.is_file():
@@ -94,13 +96,14 @@ def check(
     made = 0
     if not records_only and findings.records:
         shown = {name: task for name, task in tasks.items() if task.redistributable}
-        files = render(findings.records, tasks, splits_of(shown, folder, hidden=tuple(tasks)))
+        files = render(findings.records, tasks, splits_of(shown, folder, hidden=tuple(tasks)), findings.speed)
         findings.problems += check_made(files, out)
         made = len(files)
     if as_json:
         emit_json(
             {
                 "records": len(findings.records),
+                "speed_records": len(findings.speed),
                 "rescored": findings.rescored,
                 "run_again": len(findings.copies),
                 "files": made,
@@ -115,7 +118,8 @@ def check(
             click.echo(f"not checked: {n} records: {reason}")
         click.echo(
             f"{len(findings.records)} records: {findings.rescored} predictions scored again, {len(findings.copies)} "
-            f"cells run again; {made} files made from them; {len(findings.problems)} problems"
+            f"cells run again; {len(findings.speed)} speed records; {made} files made from them; "
+            f"{len(findings.problems)} problems"
         )
     return 1 if findings.problems else 0
 

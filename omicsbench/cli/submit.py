@@ -37,19 +37,21 @@ def command(results: Path, to: Path, dry_run: bool, data_dir: Path | None, tasks
     found = collect(results, to, registry, tasks, data_dir_of(data_dir))
     for problem in found.problems:
         click.echo(f"refused: {problem}", err=True)
-    if not (found.records or found.known or found.problems):
+    if not (found.records or found.known or found.speed or found.problems):
         raise RequestError(f"{results}: no record in this folder; `omicsbench run --out {results}` makes them")
     screen = console()
     for group in groups(found.records):
         screen.print(run_table(group, tasks.get(group.task)))
         screen.print()
     without = sum(any(s.omitted for s in record.scores.values()) for record in found.records)
-    size = 0 if dry_run else deliver(found.records, to)
+    size = 0 if dry_run else deliver(found, to)
     click.echo(
         f"{len(found.records)} records to publish ({without} of them without all predictions), {len(found.known)} are "
         f"there already, {len(found.problems)} refused"
     )
-    if found.records and not dry_run:
+    if found.speed:
+        click.echo(f"{len(found.speed)} speed records to publish")
+    if (found.records or found.speed) and not dry_run:
         click.echo(f"{size / 1e6:.2f} MB written to {to}. For the pull request:")
         click.echo("  omicsbench leaderboard build && omicsbench leaderboard check")
         click.echo(f"  git add {to.parent} && git commit")

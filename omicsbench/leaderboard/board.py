@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from omicsbench.leaderboard.formats import number, percent, seconds, skill
+from omicsbench.leaderboard.formats import interval, number, percent, seconds, skill
 from omicsbench.leaderboard.ranking import Standing, standings
 from omicsbench.leaderboard.summary import Group
 from omicsbench.tasks import Task
@@ -91,7 +91,6 @@ def _columns(sizes: Sequence[int], folds: Sequence[str]) -> tuple[Column, ...]:
 
 def _row(standing: Standing, sizes: Sequence[int], folds: Sequence[str]) -> Row:
     entry = standing.entry
-    low, high = standing.skill_interval
     negative = entry.median("negative_share")
     error = max(entry.integration_errors, default=None)
     latencies = sorted(entry.latencies().items())
@@ -100,7 +99,7 @@ def _row(standing: Standing, sizes: Sequence[int], folds: Sequence[str]) -> Row:
         Cell(entry.label, entry.label),
         Cell("CPU" if entry.place == "cpu" else entry.place, entry.place),
         _skill(standing.skill),
-        Cell(f"{skill(low)} to {skill(high)}" if np.isfinite([low, high]).any() else "–", _sortable(low)),
+        Cell(interval(standing.skill_interval), _sortable(standing.skill_interval[0])),
         _number(standing.nrmse),
         *(_number(_median(entry.at_size(size))) for size in sizes),
         *(_skill(entry.median("skill", [fold])) for fold in folds),
@@ -146,12 +145,15 @@ def _median(values: Array) -> float:
 def markdown(table: Board) -> str:
     """The table as GitHub shows it: what tells rows apart, without the columns that are for looking things up."""
     shown = [n for n, column in enumerate(table.columns) if column.plain]
-    lines = [
-        _line(table.columns[n].name for n in shown),
-        _line("---" if table.columns[n].text else "---:" for n in shown),
-        *(_line(row.cells[n].text for n in shown) for row in table.rows),
-    ]
-    return "\n".join(lines) + "\n"
+    head = [table.columns[n].name for n in shown]
+    text = [n for n, column in enumerate(shown) if table.columns[column].text]
+    return markdown_table(head, [[row.cells[n].text for n in shown] for row in table.rows], text)
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], text: Collection[int] = (0,)) -> str:
+    """A table as GitHub shows it; columns of ``text`` to the left, numbers to the right."""
+    rule = ["---" if n in text else "---:" for n in range(len(head))]
+    return "".join(f"{_line(cells)}\n" for cells in (head, rule, *rows))
 
 
 def _line(cells: Iterable[str]) -> str:

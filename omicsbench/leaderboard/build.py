@@ -10,28 +10,40 @@ from omicsbench.leaderboard.board import Board, board, markdown, to_csv
 from omicsbench.leaderboard.claims import compare
 from omicsbench.leaderboard.claims_text import markdown as claims_markdown
 from omicsbench.leaderboard.site import render_site
+from omicsbench.leaderboard.speed_page import markdown as speed_markdown
 from omicsbench.leaderboard.summary import groups
 from omicsbench.leaderboard.truth import Splits
 from omicsbench.records import Record
+from omicsbench.speed_records import SpeedRecord
 from omicsbench.tasks import Task
 
 BASELINE = "derivative-ml"
+SPEED_HEAD = """# Speed
+
+Made from the speed records in [records/bench/](records/bench) by `omicsbench leaderboard build`; `make speed` measures
+them again. Each model in a fresh process of its own, one at a time. First: the first call, compilation included. ×: how
+many times faster than that row, never across hardware. Integration error: the trajectory against the model's own field
+at a tight tolerance. How to read it, and what a ratio depends on: [docs/speed.md](../docs/speed.md)."""
 BLOCK = re.compile(r"<!-- leaderboard (\S+) (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 """Where README wants a table: ``<!-- leaderboard TASK PROTOCOL -->`` … ``<!-- end -->``."""
 
 
-def render(records: Sequence[Record], tasks: Mapping[str, Task], splits: Splits) -> dict[str, str]:
-    """Every file made from ``records``, by its path below the leaderboards' folder."""
+def render(
+    records: Sequence[Record], tasks: Mapping[str, Task], splits: Splits, speed: Sequence[SpeedRecord] = ()
+) -> dict[str, str]:
+    """Every file made from ``records`` and from those of ``speed``, by its path below the leaderboards' folder."""
     found = groups(records)
     boards = [board(group, tasks.get(group.task)) for group in found]
-    files = {"README.md": _readme(boards)}
+    files = {"README.md": _readme(boards, bool(speed))}
+    if speed:
+        files["speed.md"] = f"{SPEED_HEAD}\n\n{speed_markdown(speed, BASELINE)}"
     for table in boards:
         files[f"tables/{table.name}.md"] = markdown(table)
         files[f"tables/{table.name}.csv"] = to_csv(table)
     comparisons = compare(found, tasks, BASELINE)
     if comparisons:
         files["claims.md"] = claims_markdown(comparisons, BASELINE)
-    site = render_site(records, tasks, splits)
+    site = render_site(records, tasks, splits, speed, BASELINE)
     return files | {f"site/{path}": text for path, text in site.items()}
 
 
@@ -46,7 +58,7 @@ def write(files: Mapping[str, str], out: Path) -> None:
 
 def stale(files: Mapping[str, str], out: Path) -> list[Path]:
     """Tables and pages below ``out`` that are not among ``files``."""
-    made = ("tables/*.md", "tables/*.csv", "site/tasks/*.html", "site/models/*.html")
+    made = ("speed.md", "tables/*.md", "tables/*.csv", "site/speed.html", "site/tasks/*.html", "site/models/*.html")
     there = [path for pattern in made for path in sorted(out.glob(pattern))]
     return [path for path in there if path.relative_to(out).as_posix() not in files]
 
@@ -62,7 +74,7 @@ def fill(text: str, files: Mapping[str, str]) -> str:
     return BLOCK.sub(table, text)
 
 
-def _readme(boards: Sequence[Board]) -> str:
+def _readme(boards: Sequence[Board], speed: bool) -> str:
     parts = [
         "# Leaderboards",
         "Made from the records in [records/](records/) by `omicsbench leaderboard build`; `omicsbench leaderboard "
@@ -70,6 +82,8 @@ def _readme(boards: Sequence[Board]) -> str:
         "Skill is 1 − NRMSE / NRMSE of the best trivial baseline: 1 is perfect, below 0 having no model is better. "
         "Models that a paired bootstrap cannot tell apart share a rank.",
     ]
+    if speed:
+        parts.append("How fast the models are: [speed.md](speed.md).")
     for table in boards:
         group = table.group
         never = "" if any(row.standing.rank for row in table.rows) else " (not ranked)"

@@ -14,8 +14,12 @@ from omicsbench.leaderboard.build import fill, stale
 from omicsbench.leaderboard.publication import LARGEST_TOTAL, LICENCE, repeats, restored
 from omicsbench.planning import split_of
 from omicsbench.protocols import Split, protocol_of
-from omicsbench.records import Record, TargetScores, find, load, path_of
+from omicsbench.records import Environment, Record, TargetScores, find, load, path_of
 from omicsbench.scoring import rescore
+from omicsbench.speed_records import SpeedRecord
+from omicsbench.speed_records import find as find_speed
+from omicsbench.speed_records import load as load_speed
+from omicsbench.speed_records import path_of as speed_path_of
 from omicsbench.tasks import Task, pick
 
 CLOSE = 1e-5
@@ -29,6 +33,7 @@ class Findings:
     problems: list[str] = field(default_factory=list)
     unchecked: Counter[str] = field(default_factory=Counter)
     records: list[Record] = field(default_factory=list)
+    speed: list[SpeedRecord] = field(default_factory=list)
     rescored: int = 0
     copies: list[Record] = field(default_factory=list)
 
@@ -67,18 +72,46 @@ def check_records(folder: Path, tasks: Mapping[str, Task], data_dir: Path | None
             findings.problems.append(f"{where}: {error}")
         if record.cell.task in without:
             findings.unchecked[f"data of task {record.cell.task!r} cannot be had: hash and scores"] += 1
+    total += _speed(folder, tasks, findings)
     if total > LARGEST_TOTAL:
         findings.problems.append(f"{folder}: {total / 1e6:.1f} MB of records, more than {LARGEST_TOTAL / 1e6:.0f} MB")
     return findings
 
 
-def _provenance(record: Record) -> list[str]:
-    problems = []
-    place = record.environment
+def _speed(folder: Path, tasks: Mapping[str, Task], findings: Findings) -> int:
+    """Look at every speed record below ``folder``; the bytes they take."""
+    total = 0
+    for path in find_speed(folder):
+        total += path.stat().st_size
+        where = path.relative_to(folder)
+        try:
+            record = load_speed(path)
+            pick(tasks, record.cell.task).fold(record.cell.fold)
+        except RecordError as error:
+            findings.problems.append(str(error))
+            continue
+        except RequestError as error:
+            findings.problems.append(f"{where}: {error}")
+            continue
+        findings.speed.append(record)
+        if where != (wanted := speed_path_of(record, Path())):
+            findings.problems.append(f"{where}: belongs at {wanted}")
+        findings.problems += [f"{where}: {problem}" for problem in _origin(record.environment)]
+        if (record.timing is None) != (record.error is not None):
+            findings.problems.append(f"{where}: must hold either times or an error")
+    return total
+
+
+def _origin(place: Environment | None) -> list[str]:
     if place is None:
-        problems.append("says nothing of where it ran")
-    elif place.git_dirty:
-        problems.append(f"comes from a dirty commit ({place.git_commit[:12]}); commit, then run it again")
+        return ["says nothing of where it ran"]
+    if place.git_dirty:
+        return [f"comes from a dirty commit ({place.git_commit[:12]}); commit, then run it again"]
+    return []
+
+
+def _provenance(record: Record) -> list[str]:
+    problems = _origin(record.environment)
     if (record.status == "ok") != (bool(record.scores) and record.diverged_strains == 0):
         problems.append(f"status {record.status!r} does not fit its scores")
     if record.status in ("failed", "timeout") and record.error is None:

@@ -21,6 +21,12 @@ def skill(value: float | None) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00") if abs(value) < 100 else f"{value:.2g}"
 
 
+def interval(low_high: tuple[float, float]) -> str:
+    """Of a skill, from low to high."""
+    low, high = low_high
+    return f"{skill(low)} to {skill(high)}" if np.isfinite(low_high).any() else "–"
+
+
 def seconds(value: float | None) -> str:
     """A time in the unit that fits."""
     if value is None or not np.isfinite(value):

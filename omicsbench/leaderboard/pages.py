@@ -50,7 +50,8 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(number=formats.number, skill=formats.skill, seconds=formats.seconds, percent=formats.percent)
+    for name in ("number", "skill", "interval", "seconds", "percent"):
+        made.filters[name] = getattr(formats, name)
     made.globals.update(asset=lambda name: Markup((HOME / "assets" / name).read_text(encoding="utf-8")))
     made.globals.update(tolerance=TOLERANCE, derived_names=DERIVED)
     return made

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from omicsbench.protocols import Split
 from omicsbench.records import Failure, Prediction, Record, TargetScores, encode, from_json, significant, to_json
+from omicsbench.speed_records import SpeedRecord
 from omicsbench.tasks import Task
 from omicsbench.trajectory import Array
 
@@ -36,6 +37,11 @@ def publishable(record: Record, task: Task, split: Split, copies: bool) -> Recor
     secret = copies or repeats(record, split)
     scores = {name: _without_measured(one, secret) for name, one in record.scores.items()}
     return replace(record, scores=scores)
+
+
+def publishable_speed(record: SpeedRecord) -> SpeedRecord:
+    """The speed record without folders; it holds no prediction."""
+    return record if record.error is None else replace(record, error=_without_folders(record.error))
 
 
 def _without_measured(scores: TargetScores, secret: bool) -> TargetScores:

@@ -11,6 +11,7 @@ from omicsbench.leaderboard.pages import PLOTLY, Plots, environment, section
 from omicsbench.leaderboard.summary import groups
 from omicsbench.leaderboard.truth import Splits, no_truth
 from omicsbench.records import Environment, Record
+from omicsbench.speed_records import SpeedRecord
 from omicsbench.tasks import Task
 
 
@@ -65,7 +66,7 @@ def _counts(records: Sequence[Record]) -> dict[str, int]:
     return {status: n for status in order if (n := sum(r.status == status for r in records))}
 
 
-def environments(records: Sequence[Record]) -> list[tuple[Environment, int]]:
+def environments(records: Sequence[Record] | Sequence[SpeedRecord]) -> list[tuple[Environment, int]]:
     """Each environment with the number of cells that ran in it; packages of all its cells together."""
     found: dict[tuple[object, ...], list[Environment]] = {}
     for record in records:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from omicsbench.leaderboard.board import Board, board
 from omicsbench.leaderboard.pages import HOME, Plots, Section, environment, section
 from omicsbench.leaderboard.ranking import FEWEST_PAIRS, RESAMPLES, Standing
 from omicsbench.leaderboard.report import environments
+from omicsbench.leaderboard.speed_page import parts as speed_parts
 from omicsbench.leaderboard.summary import Entry, groups, median_record
 from omicsbench.leaderboard.truth import Splits
+from omicsbench.protocols import PROTOCOLS
 from omicsbench.records import Record
+from omicsbench.spec import Role
+from omicsbench.speed_records import SpeedRecord
 from omicsbench.tasks import Task
 
 ASSETS = (
@@ -27,17 +32,27 @@ ASSETS = (
 LONGEST_DETAILS = 4000
 
 
-def render_site(records: Sequence[Record], tasks: Mapping[str, Task], splits: Splits) -> dict[str, str]:
-    """Every file of the site by its path below the site's folder."""
+def render_site(
+    records: Sequence[Record],
+    tasks: Mapping[str, Task],
+    splits: Splits,
+    speed: Sequence[SpeedRecord],
+    baseline: str,
+) -> dict[str, str]:
+    """Every file of the site by its path below the site's folder. Speed is held against that of ``baseline``."""
     found = groups(records)
     boards = [board(group, tasks.get(group.task)) for group in found]
     names = list(dict.fromkeys(group.task for group in found))
-    shared = {"tasks": names}
+    shared = {"tasks": names, "speed": bool(speed)}
     files = {f"assets/{name}": (HOME / "assets" / name).read_text(encoding="utf-8") for name in ASSETS}
+    ranked = [one for one in boards if PROTOCOLS[one.group.protocol].ranked]
     files["index.html"] = _render(
-        "index", "index", shared, boards=boards, overview=_overview(boards), cards=_cards(boards, tasks)
+        "index", "index", shared, boards=boards, ranked=ranked, overview=_overview(ranked), cards=_cards(boards, tasks)
     )
     files["protocols.html"] = _render("protocols", "protocols", shared, resamples=RESAMPLES, fewest=FEWEST_PAIRS)
+    if speed:
+        content = {"parts": speed_parts(speed, baseline), "environments": environments(speed)}
+        files["speed.html"] = _render("speed", "speed", shared, figures=True, **content)
     for name in names:
         task = tasks.get(name)
         parts_of = [(section(b.group, task, splits), b) for b in boards if b.group.task == name]
@@ -66,8 +81,26 @@ def _task(name: str, task: Task | None, parts_of: Sequence[tuple[Section, Board]
     )
 
 
-def _overview(boards: Sequence[Board]) -> list[tuple[str, str, str, str, list[Standing | None]]]:
-    """One line a model with its parameters and place: label, model, role, place and its standing on each board."""
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A model in the overview, and its standing on each board, None where it has none."""
+
+    label: str
+    model: str
+    role: Role
+    place: str
+    standings: Sequence[Standing | None]
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """Models before trivial baselines, the CPU first, by mean rank."""
+        ranks = [standing.rank for standing in self.standings if standing is not None and standing.rank is not None]
+        mean = sum(ranks) / len(ranks) if ranks else float("inf")
+        return {"oracle": 0, "model": 1, "trivial": 2}[self.role], self.place != "cpu", self.place, mean, self.label
+
+
+def _overview(boards: Sequence[Board]) -> list[Line]:
+    """One line a model and place, with the parameters that tell it from its namesakes."""
     found: dict[tuple[object, ...], list[Standing | None]] = {}
     for n, one in enumerate(boards):
         for row in one.rows:
@@ -76,19 +109,19 @@ def _overview(boards: Sequence[Board]) -> list[tuple[str, str, str, str, list[St
                 continue  # It stands in the ranking of each GPU too.
             variant = (entry.model, entry.version, tuple(entry.parameters.items()), entry.place)
             found.setdefault(variant, [None] * len(boards))[n] = row.standing
-    lines = []
+    lines: dict[tuple[str, str], Line] = {}
     for standings in found.values():
         # Labels tell apart what stands on one board; of several the most telling holds for all.
         entries = [standing.entry for standing in standings if standing is not None]
-        label = max((entry.label for entry in entries), key=len)
-        lines.append((label, entries[0].model, entries[0].role, entries[0].place, standings))
-    return sorted(lines, key=lambda line: _overview_order(line[:4], line[4]))
-
-
-def _overview_order(key: tuple[str, ...], standings: Sequence[Standing | None]) -> tuple[object, ...]:
-    ranks = [standing.rank for standing in standings if standing is not None and standing.rank is not None]
-    mean = sum(ranks) / len(ranks) if ranks else float("inf")
-    return {"oracle": 0, "model": 1, "trivial": 2}[key[2]], key[3] != "cpu", mean, key
+        label, first = max((entry.label for entry in entries), key=len), entries[0]
+        before = lines.get((label, first.place))
+        if before is not None and not any(a and b for a, b in zip(before.standings, standings, strict=True)):
+            # The same name with other parameters under another protocol: the model's page tells them apart.
+            standings = [a or b for a, b in zip(before.standings, standings, strict=True)]
+        elif before is not None:
+            label = f"{label} {first.version}"
+        lines[label, first.place] = Line(label, first.model, first.role, first.place, standings)
+    return sorted(lines.values(), key=lambda line: line.order)
 
 
 def _cards(boards: Sequence[Board], tasks: Mapping[str, Task]) -> list[tuple[str, Task | None, list[Board]]]:

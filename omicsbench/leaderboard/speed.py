@@ -1,6 +1,6 @@
-"""Speed records put side by side: tables with ratios to a baseline, latency against batch size, the crossover.
+"""Speed records put side by side: tables with ratios to a baseline, and from which batch on the GPU is the faster.
 
-Terminal, JSON and HTML read the same tables. CPU and GPU rows name their hardware; ratios never cross it.
+Terminal, Markdown and HTML read the same tables. CPU and GPU rows name their hardware; ratios never cross it.
 """
 
 from __future__ import annotations
@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from omicsbench.leaderboard.figures import COLOURS, SYMBOLS, Figure
 from omicsbench.leaderboard.formats import number, seconds
 from omicsbench.speed_records import SpeedRecord, Throughput
 
@@ -157,7 +155,7 @@ def throughput(board: Board) -> Table:
     """Strains a second by batch size."""
     head = ["strains per second", *(f"B = {strains:,}".replace(",", " ") for strains in board.batches)]
     rows = [row for row in board.rows if row.batches]
-    return head, [[row.label, *(_rate(row, strains) for strains in board.batches)] for row in rows]
+    return head, [[row.label, *(rate(row, strains) for strains in board.batches)] for row in rows]
 
 
 def notes(board: Board) -> list[str]:
@@ -195,75 +193,6 @@ def crossovers(board: Board) -> list[str]:
     return said
 
 
-def latency_figure(board: Board) -> tuple[Figure, str] | None:
-    """Seconds of one call against the strains in it, one line a row; None where no batch was reached."""
-    colours = {variant: n for n, variant in enumerate(sorted({row.variant for row in board.rows}))}
-    traces, said = [], []
-    for row in board.rows:
-        x = [strains for strains in row.batches if np.isfinite(row.call(strains))]
-        if not x:
-            continue
-        n = colours[row.variant]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": row.label,
-                "meta": row.label,
-                "x": x,
-                "y": [row.call(strains) for strains in x],
-                "text": [f"{_rate(row, strains)} strains/s" for strains in x],
-                "line": {"color": COLOURS[n % len(COLOURS)], "dash": "solid" if row.device == "cpu" else "dash"},
-                "marker": {"symbol": SYMBOLS[n % len(SYMBOLS)], "size": 8},
-                "hovertemplate": "%{fullData.name}<br>%{x} strains: <b>%{y:.3g} s</b><br>%{text}<extra></extra>",
-            }
-        )
-        said.append(f"{row.label} from {seconds(row.call(x[0]))} for {x[0]} to {seconds(row.call(x[-1]))} for {x[-1]}")
-    if not traces:
-        return None
-    layout = {
-        "xaxis": {"title": {"text": "virtual strains in one call"}, "type": "log", "tickvals": board.batches},
-        "yaxis": {"title": {"text": "seconds"}, "type": "log", "exponentformat": "power"},
-        "showlegend": True,
-        "height": 460,
-    }
-    return {"data": traces, "layout": layout}, "Seconds of one call against strains. " + "; ".join(said) + "."
-
-
-def write_page(records: Sequence[SpeedRecord], baseline: str, out: Path) -> Path:
-    """Write the HTML page of speed records to the file ``out``, plotly beside it."""
-    import os
-    import shutil
-
-    from omicsbench.leaderboard.pages import PLOTLY, Plots, environment
-
-    found = boards(records)
-    html = (
-        environment()
-        .get_template("speed.html.j2")
-        .render(
-            title="omicsbench bench",
-            boards=[
-                {
-                    "title": board.title,
-                    "tables": [one_strain(board, baseline), throughput(board)],
-                    "figure": latency_figure(board),
-                    "notes": notes(board),
-                }
-                for board in found
-            ],
-            started=min(record.started for record in records),
-            plots=Plots(),
-        )
-    )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PLOTLY, out.parent / PLOTLY.name)
-    temporary = out.with_name(f".{out.name}.tmp")
-    temporary.write_text(html, encoding="utf-8")
-    os.replace(temporary, out)
-    return out
-
-
 def _timing(name: str) -> Callable[[SpeedRecord], Any]:
     return lambda record: None if record.timing is None else getattr(record.timing, name)
 
@@ -278,7 +207,8 @@ def _integration(row: Row) -> str:
     return f"{max(errors):.1e}" if errors else found[0].integration_note
 
 
-def _rate(row: Row, strains: int) -> str:
+def rate(row: Row, strains: int) -> str:
+    """Strains a second in a batch, in words where it was not reached."""
     call = row.call(strains)
     if np.isnan(call):
         return "not reached" if strains in row.batches else ""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from omicsbench.errors import RecordError, RequestError
-from omicsbench.leaderboard.publication import publishable, within_budget
+from omicsbench.leaderboard.publication import publishable, publishable_speed, within_budget
 from omicsbench.planning import split_of
 from omicsbench.plugins import Registry
 from omicsbench.records import Record, encode, find, load, path_of, save
+from omicsbench.speed_records import SpeedRecord
+from omicsbench.speed_records import find as find_speed
+from omicsbench.speed_records import load as load_speed
+from omicsbench.speed_records import save as save_speed
 from omicsbench.tasks import Task, pick
 
 LARGEST_FILE = 5_000_000
@@ -27,6 +31,7 @@ class Submission:
 
     records: list[Record] = field(default_factory=list)
     known: list[Record] = field(default_factory=list)
+    speed: list[SpeedRecord] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -38,11 +43,8 @@ def collect(folder: Path, to: Path, registry: Registry, tasks: Mapping[str, Task
     """
     found = Submission()
     seen: dict[str, Path] = {}
-    for path in find(folder):
+    for path in small(find(folder), folder, found.problems):
         where = path.relative_to(folder)
-        if path.stat().st_size > LARGEST_FILE:
-            found.problems.append(f"{where}: {path.stat().st_size / 1e6:.1f} MB, more than {LARGEST_FILE / 1e6:.0f} MB")
-            continue
         try:
             record = load(path)
         except RecordError as error:
@@ -65,20 +67,44 @@ def collect(folder: Path, to: Path, registry: Registry, tasks: Mapping[str, Task
             split = split_of(task, task.fold(record.cell.fold), record.cell.protocol, data_dir)
             copies = registry.model(record.cell.model).spec.copies_data
             found.records.append(publishable(record, task, split, copies))
-    already = sum(path.stat().st_size for path in find(to)) if to.is_dir() else 0
+    already = sum(path.stat().st_size for path in (*find(to), *find_speed(to))) if to.is_dir() else 0
     found.records = within_budget(found.records, already)
+    for path in small(find_speed(folder), folder, found.problems):
+        try:
+            measured = load_speed(path)
+            problems = _shared_problems(measured, registry, tasks)
+        except (RecordError, RequestError) as error:
+            problems = [str(error)]
+        if problems:
+            found.problems += [f"{path.relative_to(folder)}: {problem}" for problem in problems]
+        else:
+            found.speed.append(publishable_speed(measured))
     return found
+
+
+def small(paths: Iterable[Path], folder: Path, problems: list[str]) -> Iterator[Path]:
+    """The files that may be read; ``problems`` gets a line for each of the others."""
+    for path in paths:
+        if path.stat().st_size <= LARGEST_FILE:
+            yield path
+        else:
+            size = path.stat().st_size / 1e6
+            problems.append(f"{path.relative_to(folder)}: {size:.1f} MB, more than {LARGEST_FILE / 1e6:.0f} MB")
 
 
 def _problems(record: Record, registry: Registry, tasks: Mapping[str, Task]) -> list[str]:
     """What keeps a record out. Raises ``RequestError`` where its task, fold or model is not known."""
+    problems = _shared_problems(record, registry, tasks)
+    if tuple(record.states) != tasks[record.cell.task].info.states:
+        problems.append("its states are not those of its task")
+    return problems
+
+
+def _shared_problems(record: Record | SpeedRecord, registry: Registry, tasks: Mapping[str, Task]) -> list[str]:
     cell = record.cell
-    task = pick(tasks, cell.task)
-    task.fold(cell.fold)
+    pick(tasks, cell.task).fold(cell.fold)
     offer = registry.model(cell.model)
     problems = []
-    if tuple(record.states) != task.info.states:
-        problems.append("its states are not those of its task")
     if offer.file is not None or cell.version.startswith("sha256:"):
         problems.append(f"model {cell.model!r} is a one-file plugin; a leaderboard row needs an installed distribution")
     if record.environment is None:
@@ -90,7 +116,7 @@ def _problems(record: Record, registry: Registry, tasks: Mapping[str, Task]) -> 
     return problems
 
 
-def _sane(record: Record) -> bool:
+def _sane(record: Record | SpeedRecord) -> bool:
     """Whether every number of a record could be a result. JSON has no NaN, but it has 1e300."""
 
     def sane(value: object) -> bool:
@@ -100,11 +126,13 @@ def _sane(record: Record) -> bool:
             return all(map(sane, value))
         return not isinstance(value, int | float) or abs(value) <= LARGEST_NUMBER
 
-    return sane(msgspec.to_builtins((record.scores, record.timing, record.derived, record.details)))
+    return sane(msgspec.to_builtins(record))
 
 
-def deliver(records: Sequence[Record], to: Path) -> int:
-    """Write what may be published below ``to``; the bytes written."""
-    for record in records:
+def deliver(found: Submission, to: Path) -> int:
+    """Write what may be published below ``to``; the bytes written. A time measured anew takes the place of the old."""
+    for record in found.records:
         save(record, to)
-    return sum(len(encode(record)) for record in records)
+    for measured in found.speed:
+        save_speed(measured, to)
+    return sum(len(encode(record)) for record in (*found.records, *found.speed))

@@ -31,6 +31,7 @@ from omicsbench.records import (
 )
 from omicsbench.runner import Settings, run
 from omicsbench.spec import Role
+from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, key_of
 from omicsbench.tasks import Task, load_task
 
 PLACE = Environment(python="3.11", platform="x", cpu="CPU A", cores=2, memory_gb=8.0, threads=1, packages={})
@@ -108,10 +109,78 @@ def _model(name: str, errors: Mapping[tuple[str, int], float | None], **more: An
     return [_record(name, fold, seed, error, **more) for (fold, seed), error in errors.items()]
 
 
+def _steady(seconds: float) -> Latency:
+    return Latency(median=seconds, lower=0.9 * seconds, upper=1.1 * seconds, repeats=9)
+
+
+def _speed(
+    model: str,
+    seconds: float,
+    calls: dict[int, float | None] | None = None,
+    device: str = "cpu",
+    round: int = 0,
+    parameters: dict[str, Any] | None = None,
+    task: str = "toy",
+    dirty: bool = False,
+    **fields: Any,
+) -> SpeedRecord:
+    """A speed record with this latency, and seconds of one call by the number of strains, None where not reached."""
+    cell = Cell(
+        task=task,
+        data_sha256="",
+        protocol="measured",
+        fold="S2",
+        model=model,
+        distribution=model,
+        version="1",
+        parameters=parameters or {},
+        seed=0,
+        device=device,
+        harness="1",
+    )
+    place = Environment(
+        python="3",
+        platform="x",
+        cpu="Abacus",
+        cores=2,
+        memory_gb=1.0,
+        threads=1,
+        packages={},
+        gpu="Loom 9" if device == "cuda" else "",
+        git_dirty=dirty,
+    )
+    timing = Timing(
+        load=1.0,
+        fit=2.0,
+        first_simulate=0.5,
+        latency=_steady(seconds),
+        warm=False,
+        fit_alone=True,
+        integration_error=1e-4,
+    )
+    base: dict[str, Any] = {"status": "ok", "timing": timing, "environment": place, "nfe": 100.0}
+    points = tuple(
+        Throughput(strains=n, reason="one call passes the limit of 1 s")
+        if call is None
+        else Throughput(strains=n, first=call, seconds=_steady(call))
+        for n, call in (calls or {}).items()
+    )
+    return SpeedRecord(
+        schema=SPEED_SCHEMA,
+        key=key_of(cell, 1, round),
+        cell=cell,
+        threads=1,
+        round=round,
+        started="2026-01-01T00:00:00+00:00",
+        throughput=points,
+        **(base | fields),
+    )
+
+
 @pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
-    """``make.record``, ``make.model`` and ``make.trivial``: records with chosen scores."""
-    return SimpleNamespace(record=_record, model=_model, trivial=_trivial)
+    """``make.record``, ``make.model``, ``make.trivial``: records with chosen scores; ``make.speed``: chosen times."""
+    return SimpleNamespace(record=_record, model=_model, trivial=_trivial, speed=_speed)
 
 
 CHEAP = """

@@ -2,12 +2,16 @@
 
 import csv
 import io
+import re
 from types import SimpleNamespace
 
 from omicsbench.leaderboard.board import board, markdown, to_csv
 from omicsbench.leaderboard.build import fill
 from omicsbench.leaderboard.formats import number, percent, seconds, skill
+from omicsbench.leaderboard.site import render_site
 from omicsbench.leaderboard.summary import groups
+from omicsbench.leaderboard.truth import no_truth
+from omicsbench.records import Record
 
 FOLDS = ("A", "B")
 
@@ -100,3 +104,24 @@ def test_numbers_for_people() -> None:
     assert [seconds(v) for v in (2e-6, 0.0123, 4.0, float("nan"))] == ["2 µs", "12.3 ms", "4 s", "–"]
     assert [percent(v) for v in (0.0, 0.004, 0.5, float("nan"))] == ["0 %", "<1 %", "50 %", "–"]
     assert [skill(v) for v in (0.5, -0.001, -1234.0, float("-inf"))] == ["0.50", "0.00", "-1.2e+03", "failed"]
+
+
+def test_the_overview_has_one_line_a_model_and_no_protocol_that_is_never_ranked(make: SimpleNamespace) -> None:
+    """Another recipe under another protocol is the same line; two recipes under one protocol are two."""
+    records = []
+    for protocol, recipes in (("measured", (1.0,)), ("published", (2.0,)), ("published-leaky", (2.0, 3.0))):
+        records += [make.record("zero", "S1", 0, 1.0, role="trivial", protocol=protocol, deterministic=True)]
+        records += [
+            make.record("m", "S1", seed, 0.5, protocol=protocol, parameters={"steps": steps})
+            for steps in recipes
+            for seed in range(2)
+        ]
+
+    def lines(records: list[Record]) -> list[str]:
+        page = render_site(records, {}, no_truth, (), "zero")["index.html"]
+        assert "published-leaky</small>" not in page
+        return re.findall(r'<tr class="\w+"><td data-sort="([^"]+)"', page)
+
+    assert lines(records) == ["m", "zero"]
+    twice = [make.record("m", "S1", seed, 0.6, parameters={"steps": 9.0}) for seed in range(2)]
+    assert sorted(lines([*records, *twice])) == ["m", "m (steps=1.0)", "m (steps=9.0)", "zero"]

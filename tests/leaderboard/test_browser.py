@@ -12,6 +12,7 @@ import pytest
 from omicsbench.leaderboard.build import render, write
 from omicsbench.leaderboard.figures import rounded
 from omicsbench.leaderboard.report import write_report
+from omicsbench.leaderboard.speed_page import write_page
 from omicsbench.records import from_json
 
 WIDTHS = (1400, 390)
@@ -56,11 +57,13 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def site(lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built site and a report, in one folder."""
+def site(lab, make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built site, a report and a page of speed, in one folder."""
     out = tmp_path_factory.mktemp("leaderboards")
-    write(render(lab.load(), lab.known, lab.shown), out)
+    speed = [make.speed("derivative-ml", 1.0, {1: 1.0, 10: None}), make.speed("lab-drift", 0.01, {1: 0.01, 10: 0.02})]
+    write(render(lab.load(), lab.known, lab.shown, speed), out)
     write_report(lab.load(), lab.known, out / "report" / "report.html", lab.splits)
+    write_page(speed, "derivative-ml", out / "report" / "speed.html")
     return out
 
 
@@ -93,7 +96,8 @@ class Watched:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_loads_draws_and_fits(browser, site: Path, width: int) -> None:
-    assert len(pages(site)) == 1 + 1 + 2 + 6 + 1
+    # Overview, protocols, speed; tasks; models; two beside the site.
+    assert len(pages(site)) == 3 + 2 + 6 + 2
     for path in pages(site):
         watched = Watched(browser, width)
         page = watched.open(path)
@@ -165,6 +169,20 @@ def test_a_plot_shows_the_values_of_its_record(browser, lab, site: Path) -> None
             .flatMap((p) => p.data).filter((t) => t.name === "lab-drift, seed 1").map((t) => [t.x, t.y])"""
     )
     assert [prediction.t, wanted] in found
+    page.close()
+
+
+def test_the_plot_of_speed_shows_the_values_of_its_records(browser, site: Path) -> None:
+    watched = Watched(browser, 1400)
+    page = watched.open(site / "site" / "index.html")
+    page.locator("nav a", has_text="Speed").click()
+    watched.draw_all()
+    drawn = page.evaluate("[...document.querySelector('.plot').data].map((t) => [t.name, t.x, t.y])")
+    assert drawn == [["lab-drift", [1, 10], [0.01, 0.02]], ["derivative-ml", [1], [1]]]
+    row = page.locator("tr", has_text="lab-drift").first.inner_text()
+    assert "10 ms" in row
+    assert "100" in row
+    assert watched.wrong == []
     page.close()
 
 

@@ -10,9 +10,10 @@ import pytest
 from omicsbench.cli.leaderboard import command
 from omicsbench.cli.submit import command as submit
 from omicsbench.errors import RequestError
-from omicsbench.leaderboard.build import render
+from omicsbench.leaderboard.build import render, write
 from omicsbench.leaderboard.check import check_made, check_records
 from omicsbench.records import find, load
+from omicsbench.speed_records import save as save_speed
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +188,38 @@ def test_no_records(lab, call, tmp_path: Path) -> None:
         call(command, "build", "--records", tmp_path / "none", *lab.options)
     with pytest.raises(RequestError, match="no record in this folder"):
         call(command, "build", "--records", tmp_path, *lab.options)
+
+
+def test_speed_records_are_looked_at_and_made_into_pages(check, lab, make) -> None:
+    task = next(iter(lab.known))
+    sound = make.speed("persistence", 1.0, {1: 1.0}, task=task)
+
+    def rebuilt(home: Path) -> None:
+        save_speed(sound, home / "records")
+        files = render([load(p) for p in find(home / "records")], lab.known, lab.shown, [sound])
+        write(files, home)
+
+    code, text, home = check(rebuilt)
+    assert code == 0, text
+    assert "1 speed records" in text
+    assert "| persistence |" in (home / "speed.md").read_text()
+    assert "1 s" in (home / "site" / "speed.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda p: p.write_text(p.read_text().replace('"git_dirty":false', '"git_dirty":true')), "comes from a dirty"),
+        (lambda p: p.write_text(p.read_text().replace('"fit":2.0', '"fit":"2"')), "Expected `float`"),
+        (lambda p: p.write_text(p.read_text().replace('"seed":0', '"seed":1')), "its key does not belong to its cell"),
+        (lambda p: p.rename(p.with_name("other.speed.json")), "belongs at bench/"),
+        (lambda p: None, "does not match its records"),
+    ],
+)
+def test_what_is_wrong_with_a_speed_record_is_named(check, lab, make, change, complaint: str) -> None:
+    def tamper(home: Path) -> None:
+        change(save_speed(make.speed("persistence", 1.0, {1: 1.0}, task=next(iter(lab.known))), home / "records"))
+
+    code, text, _ = check(tamper)
+    assert code == 1
+    assert complaint in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from omicsbench.leaderboard.claims_text import markdown, tables
 from omicsbench.leaderboard.summary import groups
 from omicsbench.records import SCHEMA, Cell, Environment, Latency, Record, TargetScores, Timing, save
 from omicsbench.spec import Role
+from omicsbench.speed_records import save as save_speed
 from omicsbench.tasks import find_tasks
 
 TASKS = find_tasks()
@@ -213,7 +215,9 @@ def test_the_interval_holds_the_median_and_does_not_depend_on_order(values: list
     assert first.lower <= first.median <= first.upper <= first.best
 
 
-def test_the_command_reads_records_and_names_what_is_missing(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_command_reads_records_and_names_what_is_missing(
+    cli: Callable[..., Any], make: Any, tmp_path: Path
+) -> None:
     assert "no such folder of records" in cli("compare", tmp_path / "nowhere").err
     for found in (record("derivative-ml", BASE), record("node-jax", np.array(BASE) / 2)):
         save(found, tmp_path)
@@ -221,8 +225,20 @@ def test_the_command_reads_records_and_names_what_is_missing(cli: Callable[..., 
     assert ran.code == 0, ran.err
     assert "Improvement % · published, published fold" in ran.out
     assert "up to 94.38" in ran.out
-    (told,) = json.loads(cli("compare", tmp_path, "--json").out)
-    assert told["task"] == "limonene"
+    told = json.loads(cli("compare", tmp_path, "--json").out)
+    assert [found["task"] for found in told["errors"]] == ["limonene"]
+    assert told["speed"] == []
+    assert "strains per second" not in ran.out
+    for measured in (make.speed("derivative-ml", 1.0, {1: 1.0}), make.speed("node-jax", 0.001, {1: 0.001})):
+        save_speed(measured, tmp_path)
+    ran = cli("compare", tmp_path)
+    assert ran.code == 0, ran.err
+    assert "up to 94.38" in ran.out
+    assert "strains per second" in ran.out
+    assert re.search(r"node-jax +.*1 ms .* 1 000 ", ran.out)
+    ((latencies, _),) = (found["tables"] for found in json.loads(cli("compare", tmp_path, "--json").out)["speed"])
+    assert latencies[1][0][0] == "node-jax"
+    assert cli("compare", tmp_path / "bench").code == 0
     misspelt = cli("compare", tmp_path, "--baseline", "derivative-mk")
     assert misspelt.code == 2
     assert "did you mean 'derivative-ml'?" in misspelt.err

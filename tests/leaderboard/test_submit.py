@@ -11,6 +11,9 @@ from omicsbench.cli.submit import command as submit
 from omicsbench.cli.verify import command as verify
 from omicsbench.errors import RequestError
 from omicsbench.records import find, load
+from omicsbench.speed_records import find as find_speed
+from omicsbench.speed_records import load as load_speed
+from omicsbench.speed_records import save as save_speed
 
 
 @pytest.fixture
@@ -80,6 +83,35 @@ def test_a_huge_file_is_not_read(lab, call, results: Path, tmp_path: Path) -> No
     (results / "huge.json").write_bytes(b" " * 5_000_001)
     result = call(submit, results, "--to", tmp_path / "records", *lab.options)
     assert "huge.json: 5.0 MB, more than 5 MB" in result.text
+
+
+def test_speed_records_are_delivered_and_a_later_time_replaces_an_earlier(lab, call, make, tmp_path: Path) -> None:
+    task = next(iter(lab.known))
+    for seconds in (1.0, 2.0):
+        measured = make.speed("persistence", seconds, {1: seconds}, task=task)
+        save_speed(measured, tmp_path / "results")
+        result = call(submit, tmp_path / "results", "--to", tmp_path / "records", *lab.options)
+        assert result.code == 0, result.text
+        assert "1 speed records to publish" in result.text
+        (path,) = find_speed(tmp_path / "records")
+        assert load_speed(path).timing.latency.median == seconds
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"model": "nobody"}, "unknown model 'nobody'"),
+        ({"dirty": True}, "comes from a dirty commit"),
+        ({"seconds": 1e200}, "holds a number beyond 1e\\+15"),
+    ],
+)
+def test_unsound_speed_records_are_refused(lab, call, make, tmp_path: Path, fields: dict, complaint: str) -> None:
+    given = {"model": "persistence", "seconds": 1.0, "task": next(iter(lab.known))} | fields
+    save_speed(make.speed(given.pop("model"), given.pop("seconds"), **given), tmp_path / "results")
+    result = call(submit, tmp_path / "results", "--to", tmp_path / "records", *lab.options)
+    assert result.code == 1
+    assert re.search(rf"refused: bench/.*{complaint}", result.text), result.text
+    assert not (tmp_path / "records").exists()
 
 
 def test_unknown_models_and_tasks_are_refused(lab, call, tmp_path: Path) -> None:
