@@ -1,11 +1,11 @@
-# make run · make test · make leaderboard · make docs · make asv
+# make run · make test · make leaderboard · make speed · make docs · make asv · make site
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := pyproject.toml requirements.txt constraints.txt $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: run test check leaderboard docs asv install clean
+.PHONY: run test check leaderboard speed docs asv site install clean
 
 run: $(INSTALLED)
 	$(BIN)/omicsbench run --model node-torch
@@ -24,13 +24,27 @@ leaderboard: $(INSTALLED)
 	$(BIN)/omicsbench submit results/leaderboard
 	$(BIN)/omicsbench leaderboard build
 
+speed: $(INSTALLED)
+	OMICSBENCH=$(BIN)/omicsbench leaderboards/measure
+	$(BIN)/omicsbench submit results/speed
+	$(BIN)/omicsbench leaderboard build
+
 docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html docs site/docs
 
+# ASV_FLAGS=--quick runs every benchmark once.
 asv: $(INSTALLED)
 	$(BIN)/asv machine --yes
-	$(BIN)/asv run --quick --show-stderr --python=same
+	$(BIN)/asv run $(ASV_FLAGS) --show-stderr --python=same --set-commit-hash=$$(git rev-parse HEAD)
+
+# Leaderboards, documentation and the benchmarks of the commits, as they are published.
+site: docs asv
+	$(BIN)/asv publish
+	rm -rf site/leaderboards
+	mkdir site/leaderboards
+	cp -R leaderboards/site leaderboards/tables leaderboards/*.md site/leaderboards
+	cp docs/front.html site/index.html
 
 install: $(INSTALLED)
 

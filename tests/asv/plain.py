@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from omicsbench import Model
+from omicsbench import Controls, Model, Trajectory
 from omicsbench.bench import virtual_strains
 from omicsbench.isolation import device_environment
 from omicsbench.reference import integration_error, reference
@@ -40,16 +40,16 @@ class Plain:
     train: Callable[[int], object]
 
 
-def targets(job: Job, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def targets(train: Sequence[Trajectory], sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Times (T,) and measured y (N, T, S) of the training strains, NaN where nothing was measured."""
-    t = np.unique(np.concatenate([strain.t for strain in job.inputs.train]))
-    y = np.full((len(job.inputs.train), t.size, sd.size), np.nan)
-    for n, strain in enumerate(job.inputs.train):
+    t = np.unique(np.concatenate([strain.t for strain in train]))
+    y = np.full((len(train), t.size, sd.size), np.nan)
+    for n, strain in enumerate(train):
         y[n, np.searchsorted(t, strain.t)] = strain.x / sd
     return t, y
 
 
-def plain_torch(job: Job, model: Any, rtol: float) -> Plain:
+def plain_torch(strains: Sequence[Trajectory], model: Any, rtol: float) -> Plain:
     """torchdiffeq with autograd through dopri5."""
     import torch
     from torchdiffeq import odeint
@@ -95,11 +95,9 @@ def plain_torch(job: Job, model: Any, rtol: float) -> Plain:
             return np.asarray((x * sd).numpy(), dtype=np.float64)
 
     def train(steps: int) -> None:
-        from omicsbench import Controls
-
-        t, y = targets(job, model.scale)
+        t, y = targets(strains, model.scale)
         wanted, seen = torch.tensor(np.nan_to_num(y), dtype=torch.float32), torch.tensor(~np.isnan(y))
-        field.drive(Controls.stack([strain.controls for strain in job.inputs.train]))
+        field.drive(Controls.stack([strain.controls for strain in strains]))
         optimiser = torch.optim.Adam(field.parameters(), lr=5e-3)
         for _ in range(steps):
             field.noise = torch.randn(len(y), field.u.shape[2])
@@ -113,14 +111,12 @@ def plain_torch(job: Job, model: Any, rtol: float) -> Plain:
     return Plain(simulate, train)
 
 
-def plain_jax(job: Job, model: Any, rtol: float) -> Plain:
+def plain_jax(strains: Sequence[Trajectory], model: Any, rtol: float) -> Plain:
     """diffrax with its default adjoint, jitted."""
     import diffrax
     import jax
     import jax.numpy as jnp
     import optax
-
-    from omicsbench import Controls
 
     transform = model.transform
     constants = {n: jnp.asarray(getattr(transform, n)) for n in ("floor", "half", "mean", "sd", "low", "high")}
@@ -154,9 +150,9 @@ def plain_jax(job: Job, model: Any, rtol: float) -> Plain:
         y = many(weights, *arrays, np.zeros((len(x0), controls.u.shape[2]), dtype=np.float32))
         return np.asarray(y, dtype=np.float64) * model.sd
 
-    t, y = targets(job, model.sd)
+    t, y = targets(strains, model.sd)
     wanted, seen = np.nan_to_num(y).astype(np.float32), ~np.isnan(y)
-    stacked = Controls.stack([strain.controls for strain in job.inputs.train])
+    stacked = Controls.stack([strain.controls for strain in strains])
     data = [np.asarray(a, dtype=np.float32) for a in (t, stacked.t, stacked.u)]
     adam = optax.adam(5e-3)
 
@@ -179,6 +175,10 @@ def plain_jax(job: Job, model: Any, rtol: float) -> Plain:
         jax.block_until_ready(trained)
 
     return Plain(simulate, train)
+
+
+SOLVERS = {"node-torch": "dopri5", "node-jax": "tsit5"}
+BUILD: dict[str, Callable[..., Plain]] = {"node-torch": plain_torch, "node-jax": plain_jax}
 
 
 def job_of(name: str) -> Job:
@@ -215,7 +215,7 @@ def main(which: str) -> None:
         _, seconds = timed(lambda: model.fit(job.inputs.train, job.info, lambda *_: None))
         return model, seconds - model.describe().get("compile_seconds", 0.0)
 
-    solver, build = ("dopri5", plain_torch) if which == "torch" else ("tsit5", plain_jax)
+    solver, build = SOLVERS[f"node-{which}"], BUILD[f"node-{which}"]
     by_rk4, _ = fitted()
     same_solver, _ = fitted(solver=solver, steps=1)
     same_solver.set_weights(by_rk4.weights)
@@ -224,7 +224,7 @@ def main(which: str) -> None:
     errors = {name: worst(lambda *a, m=m: m.simulate(*a).x, by_rk4, job, t) for name, m in ours.items()}
     plains, rtol = {}, job.parameters["rtol"]
     while True:
-        plain = build(job, by_rk4, rtol)
+        plain = build(job.inputs.train, by_rk4, rtol)
         error = worst(plain.simulate, by_rk4, job, t)
         if not plains or error <= min(errors.values()):
             plains[rtol] = plain

@@ -57,8 +57,8 @@ class _Sweep:
         assert rate.tape is not None
         by_layer = zip(*rate.tape, strict=True)
         self.inputs = [torch.stack(records) for records in by_layer]
-        # tanh' = 1 - tanh².
-        self.bends: list[Sequence[Tensor]] = [(1.0 - units.square()).unbind(0) for units in self.inputs[1:]]
+        # sigmoid' = s (1 - s).
+        self.bends: list[Sequence[Tensor]] = [(units - units.square()).unbind(0) for units in self.inputs[1:]]
         self.transposed = [matrix.mT.contiguous() for matrix in rate.matrices]
         self.at = len(rate.tape)
         self.seen: list[Record] = []
