@@ -65,9 +65,10 @@ def latency_figure(board: Board) -> tuple[Figure, str] | None:
         return None
     layout = {
         "xaxis": {"title": {"text": "virtual strains in one call"}, "type": "log", "tickvals": board.batches},
-        "yaxis": {"title": {"text": "seconds"}, "type": "log", "exponentformat": "power"},
+        "yaxis": {"title": {"text": "seconds"}, "type": "log", "dtick": 1, "exponentformat": "power"},
         "showlegend": True,
-        "height": 460,
+        "legend": {"orientation": "h", "y": -0.15},
+        "height": 480 + 20 * len(traces),
     }
     return {"data": traces, "layout": layout}, "Seconds of one call against strains. " + "; ".join(said) + "."
 
