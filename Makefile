@@ -54,4 +54,4 @@ $(INSTALLED): $(SOURCES)
 	touch $@
 
 clean:
-	rm -rf $(VENV) results site build dist
+	rm -rf $(VENV) results site site-measured build dist

@@ -26,7 +26,7 @@ from omicsbench.planning import ALL, Planned, Request, plan
 from omicsbench.plugins import Registry
 from omicsbench.protocols import Inputs
 from omicsbench.records import Failure, Timing
-from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, key_of, save
+from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, keyed, save
 from omicsbench.timing import LATENCY_POINTS, PastLimit, latency, limited
 from omicsbench.trajectory import Array, Controls
 from omicsbench.worker import Quiet, Work, details, fit, gpu, packages, peak_memory_mb
@@ -208,14 +208,15 @@ def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnP
     work = SpeedWork(**same, threads=settings.threads, batches=settings.batches)
     record = SpeedRecord(
         schema=SPEED_SCHEMA,
-        key=key_of(planned.cell, settings.threads, number),
+        key="",
         cell=planned.cell,
         threads=settings.threads,
         round=number,
         status="failed",
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         role=planned.offer.spec.role,
-        environment=environment(settings.threads, {}, ""),
+        # A GPU is named even where the model fails before it sees one.
+        environment=environment(settings.threads, {}, gpus()[0][0] if planned.cell.device == "cuda" and gpus() else ""),
     )
     with Turn(QUIETNESS) as turn:
         worker = WorkerProcess(job.model, job.device, settings.threads)
@@ -225,8 +226,8 @@ def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnP
             worker.stop()
     if isinstance(found, Failure):
         status = "timeout" if found.type == "TimeoutError" else "failed"
-        return msgspec.structs.replace(record, status=status, error=found)
-    return msgspec.structs.replace(
+        return keyed(msgspec.structs.replace(record, status=status, error=found))
+    done = msgspec.structs.replace(
         record,
         status="diverged" if found.diverged else "ok",
         timing=found.timing,
@@ -237,3 +238,4 @@ def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnP
         peak_device_memory_mb=None if found.peak_device_memory_mb is None else round(found.peak_device_memory_mb, 1),
         environment=environment(settings.threads, found.packages, found.gpu),
     )
+    return keyed(done)

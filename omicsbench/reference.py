@@ -48,7 +48,7 @@ def reference(model: Model, x0: Array, t: Array, controls: Controls, budget: flo
     pieces = np.unique(np.concatenate([t[:1], knots, t[-1:]]))
     x = np.empty((t.size, x0.size))
     x[0], now = x0, np.array(x0)
-    step: float | None = None
+    step = 0.0
     for left, right in pairwise(pieces):
         # scipy's stubs know only a number for atol; the solver takes one a state.
         ends = controls.at([left, right])[0]
@@ -58,16 +58,17 @@ def reference(model: Model, x0: Array, t: Array, controls: Controls, budget: flo
             share = (now - left) / (right - left)
             return field(x, ends[:1] * (1.0 - share) + ends[1:] * share)
 
-        # The step that the last piece would have gone on with: growing one anew takes most of the evaluations.
-        first = None if step is None else min(step, right - left)
+        # The longest step of the last piece's end: growing one anew takes most of the evaluations.
+        first = min(step, right - left) if step else None
         solver = DOP853(between, left, now, right, rtol=RTOL, atol=RTOL * scale, first_step=first)  # type: ignore[arg-type]
         while solver.status == "running":
+            step = solver.h_abs
             if solver.step() is not None:
                 raise NoReference("the solver gave up")
             inside = (t > solver.t_old) & (t <= solver.t)
             if inside.any():
                 x[inside] = solver.dense_output()(t[inside]).T
-        now, step = solver.y, solver.h_abs
+        now, step = solver.y, max(step, solver.h_abs)  # the last one was cut
     return x
 
 

@@ -66,10 +66,27 @@ class SpeedRecord(Part, frozen=True):
     peak_device_memory_mb: float | None = None
     environment: Environment | None = None
 
+    @property
+    def hardware(self) -> str:
+        """What it ran on, by name: the GPU, or the processor and its threads."""
+        place = self.environment
+        if place is None:
+            return "unknown hardware"
+        if self.cell.device == "cuda":
+            return place.gpu or "unknown GPU"
+        return f"{place.cpu}, {self.threads} thread{'s' if self.threads != 1 else ''}"
 
-def key_of(cell: Cell, threads: int, round: int) -> str:
-    """sha256 over what tells measurements apart."""
-    return hashlib.sha256(msgspec.json.encode((cell.key, threads, round))).hexdigest()
+    @property
+    def subject(self) -> tuple[object, ...]:
+        """What was measured and where, whatever the version and the round."""
+        cell = self.cell
+        return cell.task, cell.fold, cell.model, tuple(sorted(cell.parameters.items())), self.hardware
+
+
+def keyed(record: SpeedRecord) -> SpeedRecord:
+    """The record with its key: a sha256 over what tells measurements apart."""
+    parts = (record.cell.key, record.threads, record.round, record.hardware)
+    return msgspec.structs.replace(record, key=hashlib.sha256(msgspec.json.encode(parts)).hexdigest())
 
 
 def path_of(record: SpeedRecord, out: Path) -> Path:
@@ -89,7 +106,7 @@ def save(record: SpeedRecord, out: Path) -> Path:
 def load(path: Path) -> SpeedRecord:
     """The speed record in a file. Raises ``RecordError`` naming the file and what is wrong with it."""
     record = read(path, SpeedRecord, SPEED_SCHEMA)
-    if record.key != key_of(record.cell, record.threads, record.round):
+    if record.key != keyed(record).key:
         raise RecordError(f"{path}: its key does not belong to its cell; it was edited by hand")
     return record
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from omicsbench.records import Record
 
 HOME = Path("leaderboards")
-LOCAL = Path("site")
+LOCAL = Path("site-measured")
 
 records_option = click.option(
     "--records",
@@ -31,7 +31,7 @@ def command() -> None:
 
 @command.command("build")
 @records_option
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write. [leaderboards, or site with measured]")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write. [leaderboards, or site-measured]")
 @click.option("--with-measured", is_flag=True, help="Show the measured points: a local copy, never to be published.")
 @data_option
 @tasks_option

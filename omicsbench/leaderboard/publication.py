@@ -41,7 +41,13 @@ def publishable(record: Record, task: Task, split: Split, copies: bool) -> Recor
 
 def publishable_speed(record: SpeedRecord) -> SpeedRecord:
     """The speed record without folders; it holds no prediction."""
-    return record if record.error is None else replace(record, error=_without_folders(record.error))
+    timing, error = record.timing, record.error
+    return replace(
+        record,
+        error=error and _without_folders(error),
+        timing=timing and replace(timing, integration_note=without_folders(timing.integration_note)),
+        throughput=tuple(replace(point, reason=without_folders(point.reason)) for point in record.throughput),
+    )
 
 
 def _without_measured(scores: TargetScores, secret: bool) -> TargetScores:

@@ -69,7 +69,7 @@ class Board:
     @property
     def title(self) -> str:
         """Task, fold, rounds and hardware."""
-        rounds = max(len(row.records) for row in self.rows)
+        rounds = max(len({record.round for record in row.records}) for row in self.rows)
         hardware = "; ".join(dict.fromkeys(row.hardware for row in self.rows))
         return f"{self.task}, {self.fold} held out · {hardware}" + (f" · median of {rounds} rounds" * (rounds > 1))
 
@@ -89,37 +89,34 @@ def latency(record: SpeedRecord) -> float | None:
 
 
 def boards(records: Iterable[SpeedRecord]) -> list[Board]:
-    """Records by task and fold, and in each by model, parameters and hardware; the fastest first."""
+    """Records by task and fold, and in each by model, parameters and hardware; the fastest first.
+
+    The same record from two folders counts once.
+    """
     groups: dict[tuple[str, str], dict[tuple[object, ...], list[SpeedRecord]]] = {}
-    for record in records:
+    for record in {record.key: record for record in records}.values():
         cell = record.cell
-        variant = (cell.model, cell.version, tuple(cell.parameters.items()), _hardware(record), cell.device)
-        groups.setdefault((cell.task, cell.fold), {}).setdefault(variant, []).append(record)
+        variants = groups.setdefault((cell.task, cell.fold), {})
+        variants.setdefault((*record.subject, cell.device, cell.version), []).append(record)
     return [Board(task, fold, tuple(_rows(list(found.values())))) for (task, fold), found in groups.items()]
 
 
 def _rows(groups: Sequence[Sequence[SpeedRecord]]) -> list[Row]:
-    several = len({(same[0].cell.device) for same in groups}) > 1
+    places = {same[0].hardware: same[0].cell.device for same in groups}
+    # The device tells hardware apart where there is one of each.
+    short = len(set(places.values())) == len(places)
     rows = []
     for same in groups:
-        cell = same[0].cell
-        others = [group[0].cell.parameters for group in groups if group[0].cell.model == cell.model]
-        apart = [f"{k}={v}" for k, v in cell.parameters.items() if any(other.get(k) != v for other in others)]
+        cell, hardware = same[0].cell, same[0].hardware
+        namesakes = [group[0].cell for group in groups if group[0].cell.model == cell.model]
+        apart = [cell.version] if len({other.version for other in namesakes}) > 1 else []
+        apart += [f"{k}={v}" for k, v in cell.parameters.items() if any(o.parameters.get(k) != v for o in namesakes)]
         variant = f"{cell.model} ({', '.join(apart)})" if apart else cell.model
-        label = f"{variant}, {cell.device}" if several else variant
-        rows.append(Row(label, variant, cell.model, _hardware(same[0]), cell.device, tuple(same)))
+        label = f"{variant}, {cell.device if short else hardware}" if len(places) > 1 else variant
+        rows.append(Row(label, variant, cell.model, hardware, cell.device, tuple(same)))
     return sorted(
         rows, key=lambda row: (row.hardware, float(np.nan_to_num(row.median(latency), nan=np.inf)), row.label)
     )
-
-
-def _hardware(record: SpeedRecord) -> str:
-    place = record.environment
-    if place is None:
-        return "unknown hardware"
-    if record.cell.device == "cuda":
-        return place.gpu or "unknown GPU"
-    return f"{place.cpu}, {record.threads} thread{'s' if record.threads != 1 else ''}"
 
 
 def ratio(row: Row, baseline: Row, of: Callable[[SpeedRecord], float | None]) -> float:

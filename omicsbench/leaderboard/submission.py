@@ -68,18 +68,31 @@ def collect(folder: Path, to: Path, registry: Registry, tasks: Mapping[str, Task
             copies = registry.model(record.cell.model).spec.copies_data
             found.records.append(publishable(record, task, split, copies))
     already = sum(path.stat().st_size for path in (*find(to), *find_speed(to))) if to.is_dir() else 0
+    found.speed = _speed(folder, registry, tasks, found.problems)
+    already += sum(len(encode(measured)) for measured in found.speed)
     found.records = within_budget(found.records, already)
-    for path in small(find_speed(folder), folder, found.problems):
-        try:
-            measured = load_speed(path)
-            problems = _shared_problems(measured, registry, tasks)
-        except (RecordError, RequestError) as error:
-            problems = [str(error)]
-        if problems:
-            found.problems += [f"{path.relative_to(folder)}: {problem}" for problem in problems]
-        else:
-            found.speed.append(publishable_speed(measured))
     return found
+
+
+def _speed(folder: Path, registry: Registry, tasks: Mapping[str, Task], problems: list[str]) -> list[SpeedRecord]:
+    """The speed records below ``folder`` that may be published; ``problems`` gets a line for each of the others."""
+    found: dict[str, SpeedRecord] = {}
+    for path in small(find_speed(folder), folder, problems):
+        where = path.relative_to(folder)
+        try:
+            record = load_speed(path)
+            wrong = _shared_problems(record, registry, tasks)
+        except (RecordError, RequestError) as error:
+            wrong = [str(error)]
+        else:
+            if (record.timing is None) != (record.error is not None):
+                wrong.append("must hold either times or an error")
+            if record.key in found:
+                wrong.append("the same measurement a second time; send one")
+            if not wrong:
+                found[record.key] = publishable_speed(record)
+        problems += [f"{where}: {problem}" for problem in wrong]
+    return list(found.values())
 
 
 def small(paths: Iterable[Path], folder: Path, problems: list[str]) -> Iterator[Path]:
@@ -130,9 +143,16 @@ def _sane(record: Record | SpeedRecord) -> bool:
 
 
 def deliver(found: Submission, to: Path) -> int:
-    """Write what may be published below ``to``; the bytes written. A time measured anew takes the place of the old."""
+    """Write what may be published below ``to``; the bytes written.
+
+    A speed measured anew takes the place of all earlier rounds and versions of the same model on the same hardware.
+    """
     for record in found.records:
         save(record, to)
+    anew = {measured.subject for measured in found.speed}
+    for path in list(find_speed(to)):
+        if load_speed(path).subject in anew:
+            path.unlink()
     for measured in found.speed:
         save_speed(measured, to)
     return sum(len(encode(record)) for record in (*found.records, *found.speed))

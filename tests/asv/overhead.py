@@ -51,7 +51,17 @@ def main(benchopt: str | None) -> None:
             commands[name] = [sys.executable, "-c", f"{CODE}{paths}assert {call} == {CELLS}"]
         if benchopt is not None:
             shutil.copytree(HERE / "benchopt", home / "benchopt")
-            commands["benchopt"] = [benchopt, "-m", "benchopt", "run", str(home / "benchopt"), "-n", "1", "--no-plot"]
+            commands["benchopt"] = [
+                benchopt,
+                "-m",
+                "benchopt",
+                "run",
+                str(home / "benchopt"),
+                "-n",
+                "1",
+                "--no-plot",
+                "--no-cache",
+            ]
         seconds: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(ROUNDS):
             for name, command in commands.items():

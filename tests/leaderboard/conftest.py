@@ -31,7 +31,7 @@ from omicsbench.records import (
 )
 from omicsbench.runner import Settings, run
 from omicsbench.spec import Role
-from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, key_of
+from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, keyed
 from omicsbench.tasks import Task, load_task
 
 PLACE = Environment(python="3.11", platform="x", cpu="CPU A", cores=2, memory_gb=8.0, threads=1, packages={})
@@ -122,6 +122,8 @@ def _speed(
     parameters: dict[str, Any] | None = None,
     task: str = "toy",
     dirty: bool = False,
+    cpu: str = "Abacus",
+    version: str = "1",
     **fields: Any,
 ) -> SpeedRecord:
     """A speed record with this latency, and seconds of one call by the number of strains, None where not reached."""
@@ -132,7 +134,7 @@ def _speed(
         fold="S2",
         model=model,
         distribution=model,
-        version="1",
+        version=version,
         parameters=parameters or {},
         seed=0,
         device=device,
@@ -141,7 +143,7 @@ def _speed(
     place = Environment(
         python="3",
         platform="x",
-        cpu="Abacus",
+        cpu=cpu,
         cores=2,
         memory_gb=1.0,
         threads=1,
@@ -165,9 +167,9 @@ def _speed(
         else Throughput(strains=n, first=call, seconds=_steady(call))
         for n, call in (calls or {}).items()
     )
-    return SpeedRecord(
+    made = SpeedRecord(
         schema=SPEED_SCHEMA,
-        key=key_of(cell, 1, round),
+        key="",
         cell=cell,
         threads=1,
         round=round,
@@ -175,6 +177,7 @@ def _speed(
         throughput=points,
         **(base | fields),
     )
+    return keyed(made)
 
 
 @pytest.fixture(scope="session")

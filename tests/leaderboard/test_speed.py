@@ -59,6 +59,18 @@ def test_every_variant_of_the_baseline_has_a_column_and_no_ratio_crosses_hardwar
     assert "Loom 9" in board.title
 
 
+def test_what_looks_alike_is_told_apart(record: Make) -> None:
+    """By version, and by hardware where two have the same device; the same record from two folders counts once."""
+    once = record("m", 1.0)
+    (board,) = boards([once, once, record("m", 0.5, version="2"), record("m", 2.0, cpu="Calculi")])
+    assert [row.label for row in board.rows] == [
+        "m (2), Abacus, 1 thread",
+        "m (1), Abacus, 1 thread",
+        "m (1), Calculi, 1 thread",
+    ]
+    assert "rounds" not in board.title
+
+
 def test_what_was_not_reached_is_said_and_never_estimated(base: Records, net: Records) -> None:
     (board,) = boards([*base, *net])
     head, rows = throughput(board)

@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from omicsbench.cli.submit import command as submit
 from omicsbench.cli.verify import command as verify
 from omicsbench.errors import RequestError
 from omicsbench.records import find, load
+from omicsbench.speed_records import Throughput
 from omicsbench.speed_records import find as find_speed
 from omicsbench.speed_records import load as load_speed
 from omicsbench.speed_records import save as save_speed
@@ -86,15 +88,34 @@ def test_a_huge_file_is_not_read(lab, call, results: Path, tmp_path: Path) -> No
 
 
 def test_speed_records_are_delivered_and_a_later_time_replaces_an_earlier(lab, call, make, tmp_path: Path) -> None:
+    """All rounds and versions of the same model on the same hardware; what others measured elsewhere stays."""
     task = next(iter(lab.known))
-    for seconds in (1.0, 2.0):
-        measured = make.speed("persistence", seconds, {1: seconds}, task=task)
-        save_speed(measured, tmp_path / "results")
+
+    def deliver(*records) -> list[tuple[str, float, int]]:
+        shutil.rmtree(tmp_path / "results", ignore_errors=True)
+        for record in records:
+            save_speed(record, tmp_path / "results")
         result = call(submit, tmp_path / "results", "--to", tmp_path / "records", *lab.options)
         assert result.code == 0, result.text
-        assert "1 speed records to publish" in result.text
-        (path,) = find_speed(tmp_path / "records")
-        assert load_speed(path).timing.latency.median == seconds
+        assert f"{len(records)} speed records to publish" in result.text
+        there = [load_speed(path) for path in find_speed(tmp_path / "records")]
+        return sorted((r.hardware, r.timing.latency.median, r.round) for r in there)
+
+    def measured(seconds: float, **more):
+        return make.speed("persistence", seconds, {1: seconds}, task=task, **more)
+
+    assert len(deliver(measured(1.0), measured(1.1, round=1), measured(9.0, cpu="Calculi"))) == 3
+    again = deliver(measured(2.0, version="2"))
+    assert again == [("Abacus, 1 thread", 2.0, 0), ("Calculi, 1 thread", 9.0, 0)]
+
+
+def test_a_speed_record_is_published_without_folders(lab, call, make, tmp_path: Path) -> None:
+    record = make.speed("persistence", 1.0, {1: 1.0}, task=next(iter(lab.known)))
+    point = Throughput(strains=10, reason="OSError: /home/someone/secret/model.py is gone")
+    save_speed(replace(record, throughput=(*record.throughput, point)), tmp_path / "results")
+    assert call(submit, tmp_path / "results", "--to", tmp_path / "records", *lab.options).code == 0
+    (path,) = find_speed(tmp_path / "records")
+    assert load_speed(path).throughput[1].reason == "OSError: model.py is gone"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +124,7 @@ def test_speed_records_are_delivered_and_a_later_time_replaces_an_earlier(lab, c
         ({"model": "nobody"}, "unknown model 'nobody'"),
         ({"dirty": True}, "comes from a dirty commit"),
         ({"seconds": 1e200}, "holds a number beyond 1e\\+15"),
+        ({"timing": None}, "must hold either times or an error"),
     ],
 )
 def test_unsound_speed_records_are_refused(lab, call, make, tmp_path: Path, fields: dict, complaint: str) -> None:

@@ -157,7 +157,7 @@ class NodeJax(Model):
     def _solve(self, x0: Array, t: Array, controls: Controls) -> tuple[Array, np.ndarray | None]:
         """y (N, B, T, S) of the members, not finite where a solver did not come, and evaluations (B,) of the field.
 
-        None for kvaerno5: nobody counts its Newton iterations.
+        None for kvaerno5 after t[0]: nobody counts its Newton iterations.
         """
         if t.size == 1:
             return np.tile(x0[:, None] / self.sd, (self.members, 1, 1, 1)), np.zeros(len(x0), dtype=np.int64)
@@ -170,8 +170,10 @@ class NodeJax(Model):
         doubtful = ~(error <= TRUSTED)
         again = np.flatnonzero(doubtful.any(axis=0))
         if again.size:
-            adaptive = replace(self.solver, name="tsit5")
-            with_control, steps, _ = self._run(x0[again], t, controls[again], adaptive)
+            # Batches of a power of two, the rest repeated, so that few sizes are compiled.
+            rows = np.resize(again, 1 << (again.size - 1).bit_length())
+            with_control, steps, _ = self._run(x0[rows], t, controls[rows], replace(self.solver, name="tsit5"))
+            with_control, steps = with_control[:, : again.size], steps[:, : again.size]
             y[:, again] = np.where(doubtful[:, again, None, None], with_control, y[:, again])
             nfe[again] += (6 * steps + 3).sum(axis=0)
         return y, nfe

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from omicsbench_node_jax.integrate import warped_knots
 from omicsbench_node_jax.model import NodeJax
 
 from omicsbench import Array, Controls, Status
@@ -114,6 +115,20 @@ def test_what_fixed_steps_do_not_solve_is_solved_with_error_control(fitted: Make
     sim, wanted = (model.simulate(X0, T, kinked) for model in (checked, adaptive))
     np.testing.assert_array_equal(sim.x, wanted.x)
     np.testing.assert_array_equal(sim.nfe, wanted.nfe + 4 * 36 + 1)
+
+
+def test_controls_that_the_steps_cannot_see_are_solved_with_error_control(wild: Maker) -> None:
+    """Pulses between the stages of late steps, and noise; a strain beside them with smooth controls is not touched."""
+    knots = warped_knots(40.0, 40.0)
+    pulses = np.concatenate([0.75 * knots[:-1] + 0.25 * knots[1:], 0.25 * knots[:-1] + 0.75 * knots[1:]])
+    pulses = np.sort(pulses)[-20:-10]
+    t = np.unique(np.concatenate([[0.0, 40.0], *(pulses + shift for shift in (-0.2, 0.0, 0.2))]))
+    smooth = 1.0 + t / 40.0
+    u = np.stack([smooth, smooth + 2.0 * np.isin(t, pulses), smooth + np.random.default_rng(0).normal(0, 0.5, t.size)])
+    checked, adaptive = wild(), wild(solver="tsit5")
+    sim, wanted = (model.simulate(X0, T, Controls(t, u[:, :, None])) for model in (checked, adaptive))
+    assert (sim.nfe > 4 * 36 + 1).tolist() == [False, True, True]
+    np.testing.assert_allclose(sim.x, wanted.x, atol=1e-2)
 
 
 @pytest.mark.parametrize("solver", ["tsit5", "rk4"])

@@ -157,8 +157,12 @@ class Inputs:
         right = np.minimum(left + 1, len(self.knots) - 1)
         weight = torch.as_tensor(place - left, dtype=self.u.dtype, device=self.u.device)
         u = torch.lerp(self.u[left], self.u[right], weight[..., None, None])
-        z = self.transform(u, torch, **self.constants)
+        z = self.transformed(u)
         return z, torch.exp(-self.transform.outside(z, torch, **self.constants))[..., None] if self.gated else None
+
+    def transformed(self, u: Tensor) -> Tensor:
+        """z of controls ``u`` (..., C)."""
+        return self.transform(u, torch, **self.constants)
 
     def kinks(self) -> Array:
         """Times (K',) after the start at which some u(t) changes its slope; samples on a straight line are none."""

@@ -98,6 +98,20 @@ def test_what_fixed_steps_do_not_solve_is_solved_with_error_control(fitted: Fit,
     np.testing.assert_array_equal(sim.nfe, wanted.nfe + 4 * (warped_knots(checked.horizon, 48.0).size - 1) + 1)
 
 
+def test_controls_that_the_steps_cannot_see_are_solved_with_error_control(fitted: Fit, x0: Array) -> None:
+    """Pulses between the stages of late steps, and noise; a strain beside them with smooth controls is not touched."""
+    checked, adaptive = lively(fitted()), lively(fitted(solver="dopri5"))
+    knots = stage_times(warped_knots(checked.horizon, checked.horizon))
+    pulses = ((knots[1:] + knots[:-1]) / 2)[-20:-10]
+    t = np.unique(np.concatenate([[0.0, 48.0], *(pulses + shift for shift in (-0.2, 0.0, 0.2))]))
+    smooth = 1.0 + t / 48.0
+    u = np.stack([smooth, smooth + 5.0 * np.isin(t, pulses), smooth + np.random.default_rng(0).normal(0, 0.5, t.size)])
+    grid, both = np.linspace(0.0, 48.0, 9), Controls(t, u[:, :, None])
+    sim, wanted = (model.simulate(x0[:3], grid, both) for model in (checked, adaptive))
+    assert (sim.nfe > 4 * 36 + 1).tolist() == [False, True, True]
+    np.testing.assert_allclose(sim.x, wanted.x, atol=5e-3)
+
+
 def test_the_controls_are_as_defined(controls: Controls) -> None:
     train = [Trajectory("s", [0.0], np.ones((1, 2)), controls[[n]]) for n in range(2)]
     t = np.array([-1.0, 0.0, 1.7, 3.0, 39.9, 40.0, 99.0])
