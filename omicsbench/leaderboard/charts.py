@@ -145,11 +145,19 @@ def spread(group: Group) -> tuple[Figure, str] | None:
         said.append(f"{entry.label} {number(min(values.values()))} to {number(max(values.values()))}")
     if not traces:
         return None
+    names = [str(trace["name"]) for trace in traces]
+    texts = [name.replace(" (", "<br>(").replace(", ", ",<br>") for name in names]  # a phone has no room for more
     layout = {
         "xaxis": {"title": {"text": "NRMSE of each cell"}, **_LOG},
-        "yaxis": {"type": "category", "automargin": True},
+        "yaxis": {
+            "type": "category",
+            "automargin": True,
+            "tickvals": names,
+            "ticktext": texts,
+            "tickfont": {"size": 11},
+        },
         "hovermode": "closest",
-        "height": 70 + 26 * len(traces),
+        "height": 70 + len(names) * max(26, 12 + 14 * max(text.count("<br>") + 1 for text in texts)),
     }
     return {"data": traces, "layout": layout}, "NRMSE of each fold and seed. " + "; ".join(reversed(said)) + "."
 
