@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,20 @@ def test_every_check_leads_to_its_section(site: Path) -> None:
     page = (site / "bring-a-model.html").read_text(encoding="utf-8")
     for check in CHECKS.values():
         assert f'id="{check.section}"' in page, check.name
+
+
+def test_the_front_page_leads_to_what_make_site_puts_there() -> None:
+    """Leaderboards, documentation and the pages of asv, each in the folder that its tool writes."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    folders = {
+        "docs": re.search(r"sphinx .* docs (\S+)", makefile),
+        "asv": re.search(r'"html_dir": "(\S+)"', (ROOT / "asv.conf.json").read_text(encoding="utf-8")),
+        "leaderboards/site": re.search(r"cp -R leaderboards/site .* (site/leaderboards)$", makefile, re.MULTILINE),
+    }
+    assert {name: found and found[1] for name, found in folders.items()} == {
+        "docs": "site/docs",
+        "asv": "site/asv",
+        "leaderboards/site": "site/leaderboards",
+    }
+    links = re.findall(r'href="([^"]+\.html)"', (ROOT / "docs" / "front.html").read_text(encoding="utf-8"))
+    assert sorted(links) == [f"{name}/index.html" for name in ("asv", "docs", "leaderboards/site")]
