@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from omicsbench.leaderboard.board import Board, board
@@ -109,19 +109,31 @@ def _overview(boards: Sequence[Board]) -> list[Line]:
                 continue  # It stands in the ranking of each GPU too.
             variant = (entry.model, entry.version, tuple(entry.parameters.items()), entry.place)
             found.setdefault(variant, [None] * len(boards))[n] = row.standing
-    lines: dict[tuple[str, str], Line] = {}
-    for standings in found.values():
+    lines: list[Line] = []
+    for standings in sorted(found.values(), key=lambda standings: -sum(one is not None for one in standings)):
         # Labels tell apart what stands on one board; of several the most telling holds for all.
         entries = [standing.entry for standing in standings if standing is not None]
         label, first = max((entry.label for entry in entries), key=len), entries[0]
-        before = lines.get((label, first.place))
-        if before is not None and not any(a and b for a, b in zip(before.standings, standings, strict=True)):
-            # The same name with other parameters under another protocol: the model's page tells them apart.
-            standings = [a or b for a, b in zip(before.standings, standings, strict=True)]
-        elif before is not None:
-            label = f"{label} {first.version}"
-        lines[label, first.place] = Line(label, first.model, first.role, first.place, standings)
-    return sorted(lines.values(), key=lambda line: line.order)
+        line = Line(label, first.model, first.role, first.place, standings)
+        # The same name with other parameters under another protocol is one line: the model's page tells them apart.
+        same = next((one for one in lines if _continues(one, line, first)), None)
+        if same is None:
+            lines.append(line)
+        else:
+            both = [a or b for a, b in zip(same.standings, standings, strict=True)]
+            lines[lines.index(same)] = replace(same, standings=both)
+    return sorted(lines, key=lambda line: line.order)
+
+
+def _continues(line: Line, other: Line, entry: Entry) -> bool:
+    """Whether ``other``, of ``entry``, stands where ``line`` does not, and the label of ``line`` holds of it."""
+    if (line.model, line.place) != (other.model, other.place):
+        return False
+    if any(a and b for a, b in zip(line.standings, other.standings, strict=True)):
+        return False
+    if other.label not in (line.label, other.model):
+        return False
+    return all(f"{k}={v}" in line.label for k, v in entry.parameters.items() if f"{k}=" in line.label)
 
 
 def _cards(boards: Sequence[Board], tasks: Mapping[str, Task]) -> list[tuple[str, Task | None, list[Board]]]:

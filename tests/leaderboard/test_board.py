@@ -125,3 +125,7 @@ def test_the_overview_has_one_line_a_model_and_no_protocol_that_is_never_ranked(
     assert lines(records) == ["m", "zero"]
     twice = [make.record("m", "S1", seed, 0.6, parameters={"steps": 9.0}) for seed in range(2)]
     assert sorted(lines([*records, *twice])) == ["m", "m (steps=1.0)", "m (steps=9.0)", "zero"]
+    # What stands alone under one protocol belongs to the line whose label holds of it.
+    alone = [one for one in records if one.cell.protocol == "measured" or one.cell.model == "zero"]
+    alone += [make.record("m", "S1", n, 0.5, protocol="published", parameters={"steps": 9.0, "x": 1}) for n in (0, 1)]
+    assert sorted(lines([*alone, *twice])) == ["m (steps=1.0)", "m (steps=9.0)", "zero"]
