@@ -194,6 +194,15 @@ def from_json(values: Any) -> Array:
     return np.array(values, dtype=np.float64)
 
 
+def hardware(cell: Cell, place: Environment | None) -> str:
+    """What a cell ran on, by name: the GPU, or the processor and its threads."""
+    if place is None:
+        return "unknown hardware"
+    if cell.device == "cuda":
+        return place.gpu or "unknown GPU"
+    return f"{place.cpu}, {place.threads} thread{'s' if place.threads != 1 else ''}"
+
+
 def encode(record: Part) -> bytes:
     """The record as JSON text, one field of the schema a line: short, and still readable in a diff."""
     lines = [

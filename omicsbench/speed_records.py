@@ -19,6 +19,7 @@ from omicsbench.records import (
     Latency,
     Part,
     Timing,
+    hardware,
     read,
     write,
 )
@@ -68,13 +69,8 @@ class SpeedRecord(Part, frozen=True):
 
     @property
     def hardware(self) -> str:
-        """What it ran on, by name: the GPU, or the processor and its threads."""
-        place = self.environment
-        if place is None:
-            return "unknown hardware"
-        if self.cell.device == "cuda":
-            return place.gpu or "unknown GPU"
-        return f"{place.cpu}, {self.threads} thread{'s' if self.threads != 1 else ''}"
+        """What it ran on, by name."""
+        return hardware(self.cell, self.environment)
 
     @property
     def subject(self) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from omicsbench.metrics import skill
 from omicsbench.parameters import Value
 from omicsbench.protocols import PROTOCOLS
-from omicsbench.records import Record, Timing
+from omicsbench.records import Record, Timing, hardware
 from omicsbench.scoring import best_trivial
 from omicsbench.spec import Role
 from omicsbench.trajectory import Array
@@ -89,7 +89,7 @@ class Entry:
         found: dict[str, list[float]] = {}
         for record in self.records:
             if record.timing is not None:
-                found.setdefault(hardware_of(record), []).append(record.timing.latency.median)
+                found.setdefault(hardware(record.cell, record.environment), []).append(record.timing.latency.median)
         return {hardware: float(np.median(values)) for hardware, values in found.items()}
 
     def median(self, metric: str, folds: Collection[str] | None = None) -> float:
@@ -143,7 +143,7 @@ class Entry:
     @property
     def hardware(self) -> str:
         """Every hardware its cells ran on."""
-        return "; ".join(sorted({hardware_of(record) for record in self.records}))
+        return "; ".join(sorted({hardware(record.cell, record.environment) for record in self.records}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,16 +191,6 @@ def median_record(records: Iterable[Record]) -> Record | None:
     """The one with the median NRMSE (of two, the better): what a plot of one seed shows. None of none."""
     ordered = sorted(records, key=lambda r: (float(np.nan_to_num(_mean(r, "nrmse"), nan=np.inf)), r.cell.seed))
     return ordered[(len(ordered) - 1) // 2] if ordered else None
-
-
-def hardware_of(record: Record) -> str:
-    """What a cell ran on, by name: the GPU, or the processor and its threads."""
-    place = record.environment
-    if place is None:
-        return "unknown hardware"
-    if record.cell.device == "cuda":
-        return place.gpu or "unknown GPU"
-    return f"{place.cpu}, {place.threads} thread{'s' if place.threads != 1 else ''}"
 
 
 def _median(values: Iterable[float | None]) -> float:
