@@ -37,7 +37,7 @@ def fitted(variant: str, **more: Any) -> tuple[Model, float]:
     name, parameters = VARIANTS[variant]
     models = discover().models
     if name not in models:
-        raise NotImplementedError
+        raise NotImplementedError(f"{name} is not installed")
     model: Any = load_class(models[name].spec.factory, None)
     made = model(seed=0, device="cpu", **(parameters | more))
     _, seconds = timed(lambda: made.fit(inputs().train, INFO, lambda step, of, loss=None: None))
@@ -54,7 +54,7 @@ class Inference:
 
     def setup(self, variant: str, strains: int) -> None:
         if variant in ONE_BY_ONE and strains > 1:
-            raise NotImplementedError  # as long as that many calls
+            raise NotImplementedError("one strain after another: as long as that many calls")
         self.model, _ = fitted(variant)
         self.x0, self.controls = virtual_strains(inputs(), strains)
         self.t = np.linspace(0.0, HORIZON, LATENCY_POINTS)
@@ -76,7 +76,7 @@ class Training:
     def track_step(self, variant: str) -> float:
         offer = discover().models.get(VARIANTS[variant][0])
         if offer is None:
-            raise NotImplementedError
+            raise NotImplementedError(f"{VARIANTS[variant][0]} is not installed")
         if "steps" not in parameters_of(offer.spec.factory):
             return 1e3 * fitted(variant)[1]
         few, few_again, many = (fitted(variant, steps=steps)[1] for steps in (FEW, FEW, MANY))
