@@ -184,7 +184,7 @@ def _tokens(node: ast.AST) -> Iterator[str]:
             if isinstance(item, ast.AST):
                 yield from _tokens(item)
             else:
-                yield hex(item) if type(item) is int else f"{type(item).__name__} {ascii(item)}"
+                yield hex(item) if type(item) is int else f"{type(item).__name__} {item!a}"
     yield "."
 
 
