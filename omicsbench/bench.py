@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 
 from omicsbench.environment import environment, gpus
-from omicsbench.errors import ContractError
-from omicsbench.isolation import QUIETNESS, OnProgress, Turn, WorkerProcess
+from omicsbench.errors import ContractError, RequestError
+from omicsbench.incoming import check_facts, check_latency, check_seconds, check_timing
+from omicsbench.machine import MACHINE
 from omicsbench.model import Model, Simulation, Status, check_simulation
 from omicsbench.parameters import Value, resolve
 from omicsbench.planning import ALL, Planned, Request, plan
@@ -27,9 +28,11 @@ from omicsbench.plugins import Registry
 from omicsbench.protocols import Inputs
 from omicsbench.records import Failure, Timing
 from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, keyed, save
+from omicsbench.supervisor import OnProgress, WorkerProcess
+from omicsbench.texts import say
 from omicsbench.timing import LATENCY_POINTS, PastLimit, latency, limited
 from omicsbench.trajectory import Array, Controls
-from omicsbench.worker import Quiet, Work, details, fit, gpu, packages, peak_memory_mb
+from omicsbench.worker import Quiet, Work, clock, details, fit, gpu, packages, peak_memory_mb
 
 BATCHES = (1, 10, 100, 1000, 10_000)
 SPREAD = 0.3
@@ -80,12 +83,13 @@ class SpeedWork(Work[Speed]):
 
     def run(self, progress: Callable[..., None], quiet: Quiet) -> Speed:
         _confine(self.threads)
-        fitted = fit(self, progress, quiet)
+        fitted = fit(self, progress)
+        clocked = clock(self, fitted, quiet)
         with quiet():
-            points = tuple(self._throughput(fitted.model, fitted.timing.first_simulate))
-        status, nfe = fitted.single.status, fitted.single.nfe
+            points = tuple(self._throughput(fitted.model, clocked.timing.first_simulate))
+        status, nfe = clocked.single.status, clocked.single.nfe
         return Speed(
-            timing=fitted.timing,
+            timing=clocked.timing,
             throughput=points,
             diverged=bool(status[0] != Status.OK),
             nfe=None if nfe is None else float(nfe[0]),
@@ -95,6 +99,18 @@ class SpeedWork(Work[Speed]):
             peak_memory_mb=peak_memory_mb(),
             peak_device_memory_mb=peak_device_memory_mb(),
         )
+
+    def check(self, result: Speed) -> None:
+        check_timing(result.timing)
+        if [point.strains for point in result.throughput] != list(self.batches):
+            raise ContractError("every batch, and no other, has its throughput")
+        for point in result.throughput:
+            check_seconds({"first call": point.first or 0.0})
+            if point.seconds is not None:
+                check_latency(point.seconds)
+        check_seconds({"peak memory": result.peak_memory_mb, "GPU memory": result.peak_device_memory_mb or 0.0})
+        reasons = [point.reason for point in result.throughput]
+        check_facts(result.details, result.packages, result.gpu, reasons, result.nfe)
 
     def _throughput(self, model: Model, compiling: float) -> Iterator[Throughput]:
         """One point after another. ``compiling``: seconds that a first call may take beyond the limit."""
@@ -122,7 +138,7 @@ class SpeedWork(Work[Speed]):
         except ContractError:
             raise
         except Exception as error:  # out of memory, most likely: the smaller batches are measured all the same
-            return Throughput(strains=strains, reason=f"{type(error).__name__}: {' '.join(str(error).split())}")
+            return Throughput(strains=strains, reason=say(error))
         if steady.median > limit:
             return Throughput(strains=strains, reason=f"one call passes the limit of {limit:g} s")
         diverged = int((sim.status != Status.OK).sum())
@@ -172,6 +188,8 @@ def plan_bench(request: Request, variants: Sequence[Variant], registry: Registry
     for device in devices:
         for planned in plan(replace(request, models=names, device=device), registry):
             name = planned.cell.model
+            if planned.offer.spec.role == "oracle" and name in names:
+                raise RequestError(f"model {name!r} is an oracle: it is shown the truth, and never timed")
             everyone = ALL in request.models and planned.offer.spec.role == "model"
             beside = [_varied(planned, v.parameters) for v in variants if v.model == name]
             for one in ([planned] if everyone or name in request.models else []) + beside:
@@ -218,12 +236,8 @@ def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnP
         # A GPU is named even where the model fails before it sees one.
         environment=environment(settings.threads, {}, gpus()[0][0] if planned.cell.device == "cuda" and gpus() else ""),
     )
-    with Turn(QUIETNESS) as turn:
-        worker = WorkerProcess(job.model, job.device, settings.threads)
-        try:
-            found = worker.run(work, TIMEOUT, turn, on_progress)
-        finally:
-            worker.stop()
+    with MACHINE.shared() as share, WorkerProcess(job.model, job.device, settings.threads) as worker:
+        found = worker.run(work, TIMEOUT, share, on_progress)
     if isinstance(found, Failure):
         status = "timeout" if found.type == "TimeoutError" else "failed"
         return keyed(msgspec.structs.replace(record, status=status, error=found))

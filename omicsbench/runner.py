@@ -12,12 +12,14 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from omicsbench.environment import environment
-from omicsbench.isolation import QUIETNESS, OnProgress, Turn, WorkerProcess
+from omicsbench.machine import MACHINE
 from omicsbench.model import Status
 from omicsbench.planning import Planned
 from omicsbench.plugins import Registry
 from omicsbench.records import SCHEMA, Cell, Failure, Record, save
 from omicsbench.scoring import score_simulation, score_truth
+from omicsbench.supervisor import OnProgress, WorkerProcess
+from omicsbench.texts import message_of
 from omicsbench.worker import Job, Outcome
 
 
@@ -49,37 +51,40 @@ class Workers:
         with self._lock:
             if self._closed:
                 raise CancelledError
-            kind = (model, device, threads)
-            match = next((worker for worker in self._idle if worker.kind == kind and worker.alive), None)
+            fit = [worker for worker in self._idle if worker.kind == (model, device, threads) and worker.reusable]
             for other in self._idle:
-                if other is not match and other.kind != kind:
+                if other not in fit:
                     other.stop()
-            self._idle = [worker for worker in self._idle if worker is not match and worker.alive]
-            worker = match or WorkerProcess(model, device, threads)
+            worker = fit.pop() if fit else WorkerProcess(model, device, threads)
+            self._idle = fit
             self._busy.append(worker)
             return worker
 
     def release(self, worker: WorkerProcess) -> None:
-        """Give a worker back; a dead one is forgotten."""
+        """Give a worker back; one that its last job left unfit for another is ended."""
         with self._lock:
-            if worker in self._busy:
-                self._busy.remove(worker)
-                if worker.alive:
-                    self._idle.append(worker)
-                else:
-                    worker.stop()
+            fit = worker in self._busy and worker.reusable
+            self._busy = [other for other in self._busy if other is not worker]
+            if fit:
+                self._idle.append(worker)
+        if not fit:
+            worker.stop()
 
     def close(self) -> None:
         """End every worker; what a running one was doing is cancelled."""
         with self._lock:
             self._closed = True
-            for worker in (*self._busy, *self._idle):
-                worker.cancel()
-            self._busy.clear()
-            self._idle.clear()
+            busy, idle = self._busy, self._idle
+            self._busy, self._idle = [], []
+        for worker in busy:
+            worker.cancel()
+        for worker in idle:
+            worker.stop()
 
 
 WORKERS = Workers()
+NOT_ITS_OWN = ("WorkerDied", "WorkerFault", "MemoryError")
+"""Failures of a cell that another one may have caused, if its process did other cells before."""
 
 
 def supervise(job: Job, settings: Settings, on_progress: OnProgress | None = None) -> Outcome | Failure:
@@ -87,12 +92,17 @@ def supervise(job: Job, settings: Settings, on_progress: OnProgress | None = Non
 
     Picklable, so that any executor can run it, on this machine or another. Raises ``CancelledError`` only.
     """
-    with Turn(QUIETNESS) as turn:
-        worker = WORKERS.acquire(job.model, job.device, settings.threads)
-        try:
-            return worker.run(job, settings.timeout, turn, on_progress or (lambda step, of, loss: None))
-        finally:
-            WORKERS.release(worker)
+    with MACHINE.shared() as share:
+        while True:
+            worker = WORKERS.acquire(job.model, job.device, settings.threads)
+            used = worker.used
+            try:
+                result = worker.run(job, settings.timeout, share, on_progress or (lambda step, of, loss: None))
+            finally:
+                WORKERS.release(worker)
+            # What ends a used process may be an earlier cell's doing: this one gets a process of its own.
+            if not (used and isinstance(result, Failure) and result.type in NOT_ITS_OWN):
+                return result
 
 
 def run(
@@ -119,7 +129,7 @@ def run(
         except CancelledError:
             raise
         except Exception as error:
-            result = Failure(type=type(error).__name__, message=" ".join(str(error).split()))
+            result = Failure(type=type(error).__name__, message=message_of(error))
         record = to_record(planned, result, started, width, settings, registry)
         save(record, out)
         registry.notify(record)
@@ -172,7 +182,7 @@ def to_record(
         scores = score_simulation(result.simulation, split, planned.task.counted, registry.metrics)
         derived = score_truth(result, split, planned.task)
     except Exception as error:
-        failure = Failure(type=type(error).__name__, message=f"scoring failed: {' '.join(str(error).split())}")
+        failure = Failure(type=type(error).__name__, message=f"scoring failed: {message_of(error)}")
         return replace(record, error=failure)
     diverged = int((result.simulation.status != Status.OK).sum())
     nfe = result.simulation.nfe
@@ -182,7 +192,7 @@ def to_record(
         scores=scores,
         derived=derived,
         diverged_strains=diverged,
-        timing=replace(result.timing, fit_alone=width == 1),
+        timing=result.timing and replace(result.timing, fit_alone=width == 1),
         peak_memory_mb=round(result.peak_memory_mb, 1),
         nfe=None if nfe is None else float(nfe.mean()),
         details=result.details,

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
-import os
+import random
 import resource
-import signal
 import sys
-import threading
-import time
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -24,16 +18,17 @@ import msgspec
 import numpy as np
 
 from omicsbench.errors import ContractError
+from omicsbench.incoming import check_answers, check_facts, check_timing
 from omicsbench.model import Model, Simulation, Status, TaskInfo, check_simulation
 from omicsbench.parameters import split_factory
 from omicsbench.probes import Answers, Probes, ask
 from omicsbench.protocols import Inputs
-from omicsbench.records import Failure, Timing
+from omicsbench.records import Timing
 from omicsbench.reference import NoReference, integration_error, reference
+from omicsbench.texts import plain, plain_values
 from omicsbench.timing import LATENCY_POINTS, latency, timed
 from omicsbench.trajectory import Array, Controls
 
-PROGRESS_INTERVAL = 0.1
 Result_co = TypeVar("Result_co", covariant=True)
 
 
@@ -63,7 +58,16 @@ class Work(ABC, Generic[Result_co]):
 
     @abstractmethod
     def run(self, progress: Callable[..., None], quiet: Quiet) -> Result_co:
-        """Do it, in the worker. Raises whatever the model raises."""
+        """Do it, in the worker. Raises whatever the model raises.
+
+        Annotate the result with a dataclass or msgspec struct of arrays and JSON values: nothing else comes back.
+        """
+
+    def check(self, result: Any) -> None:
+        """Raise ``ContractError`` where a result, of the type that ``run`` promises, cannot be that of this job.
+
+        Called in the runner: what comes back from a worker is trusted in nothing.
+        """
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,12 @@ class Job(Work["Outcome"]):
 
     def run(self, progress: Callable[..., None], quiet: Quiet) -> Outcome:
         given = self.inputs
-        fitted = fit(self, progress, quiet)
+        fitted = fit(self, progress)
+        timing = None if self.reveal is not None else clock(self, fitted, quiet).timing
         simulation = simulate(fitted.model, self.model, given.x0, given.t, given.controls)
         return Outcome(
             simulation=simulation,
-            timing=fitted.timing,
+            timing=timing,
             details=details(fitted.model, self.model),
             packages=packages(),
             gpu=gpu(),
@@ -86,13 +91,26 @@ class Job(Work["Outcome"]):
             answers=None if self.probes is None else ask(fitted.model, self.model, self.probes),
         )
 
+    def check(self, result: Outcome) -> None:
+        given = self.inputs
+        check_simulation(result.simulation, self.model, (len(given.x0), given.t.size, given.x0.shape[1]))
+        if (result.timing is None) != (self.reveal is not None):
+            raise ContractError("a cell is timed, but for an oracle's")
+        if result.timing is not None:
+            check_timing(result.timing)
+        check_facts(result.details, result.packages, result.gpu, result.peak_memory_mb)
+        if (result.answers is None) != (self.probes is None):
+            raise ContractError("the probes of the task, and only they, are answered")
+        if self.probes is not None and result.answers is not None:
+            check_answers(result.answers, self.probes)
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of a cell, before any scoring."""
+    """What came of a cell, before any scoring. An oracle's is not timed."""
 
     simulation: Simulation
-    timing: Timing
+    timing: Timing | None
     details: dict[str, Any]
     packages: dict[str, str]
     gpu: str
@@ -102,9 +120,17 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A model after ``fit``, what it made of the held-out strain's horizon, and how long everything took."""
+    """A model after ``fit``, seconds of loading (None where it was loaded before) and of fitting."""
 
     model: Model
+    load: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """What a fitted model made of the held-out strain's horizon, and how long everything took."""
+
     single: Simulation
     timing: Timing
 
@@ -126,16 +152,22 @@ def construct(job: Work[object]) -> Model:
     return made(seed=job.seed, device=job.device, **job.parameters)
 
 
-def fit(job: Work[object], progress: Callable[..., None], quiet: Quiet) -> Fitted:
-    """Load, fit and time the model of a job. Raises whatever the model raises."""
-    given = job.inputs
-    np.random.seed(job.seed)  # noqa: NPY002 - so that a model that forgot its own seed still repeats
+def fit(job: Work[object], progress: Callable[..., None]) -> Fitted:
+    """Load and fit the model of a job. Raises whatever the model raises."""
+    # So that a model that forgot its own seed still repeats.
+    np.random.seed(job.seed)  # noqa: NPY002
+    random.seed(job.seed)
     warm = split_factory(job.factory)[0] in sys.modules
-    model, load_seconds = timed(lambda: construct(job))
+    model, load = timed(lambda: construct(job))
     if job.reveal is not None:
         model.reveal(job.reveal)  # type: ignore[attr-defined]
-    _, fit_seconds = timed(lambda: model.fit(list(given.train), job.info, progress))
+    _, seconds = timed(lambda: model.fit(list(job.inputs.train), job.info, progress))
+    return Fitted(model, None if warm else load, seconds)
 
+
+def clock(job: Work[object], fitted: Fitted, quiet: Quiet) -> Timed:
+    """Time a fitted model on the horizon of the first held-out strain. Raises whatever the model raises."""
+    given, model = job.inputs, fitted.model
     horizon = np.linspace(0.0, job.info.horizon, LATENCY_POINTS)
     one = given.controls[:1]
 
@@ -148,16 +180,16 @@ def fit(job: Work[object], progress: Callable[..., None], quiet: Quiet) -> Fitte
     first = check_simulation(first, job.model, (1, horizon.size, given.x0.shape[1]))
     error, note = _integration_error(model, first, given, horizon)
     timing = Timing(
-        load=None if warm else load_seconds,
-        fit=fit_seconds,
+        load=fitted.load,
+        fit=fitted.seconds,
         first_simulate=first_seconds,
         latency=steady,
-        warm=warm,
+        warm=fitted.load is None,
         fit_alone=True,
         integration_error=error,
-        integration_note=note,
+        integration_note=plain(note),
     )
-    return Fitted(model, first, timing)
+    return Timed(first, timing)
 
 
 def simulate(model: Model, name: str, x0: Array, t: Array, controls: Controls) -> Simulation:
@@ -180,7 +212,8 @@ def details(model: Model, name: str) -> dict[str, Any]:
     """What a model says of itself, as JSON values. Raises ``ContractError`` where they are none."""
     found = model.describe()
     try:
-        return msgspec.convert(msgspec.json.decode(msgspec.json.encode(found)), dict[str, Any])
+        values = plain_values(msgspec.to_builtins(found, str_keys=True))
+        return msgspec.convert(msgspec.json.decode(msgspec.json.encode(values)), dict[str, Any])
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise ContractError(f"model {name!r}: describe must return JSON values by name: {error}") from None
 
@@ -237,80 +270,3 @@ def peak_memory_mb() -> float:
         return used / (2**20 if sys.platform == "darwin" else 2**10)
     # On Linux ru_maxrss starts at what the parent held.
     return int(text.split("VmHWM:")[1].split()[0]) / 1024
-
-
-def serve(connection: Connection, log: str) -> None:
-    """The life of a worker process: one job after another until told to stop.
-
-    What models print goes to ``log``, so that nothing but results comes down the connection.
-    """
-    os.setsid()  # a process group of its own, so that all that a model starts can be ended with it
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    _redirect(log)
-    while True:
-        try:
-            job: Work[object] | None = connection.recv()
-        except (EOFError, OSError):
-            return
-        if job is None:
-            return
-        try:
-            result = job.run(_reporter(connection), lambda: _ask_for_quiet(connection))
-            connection.send(("done", result))
-        except (BrokenPipeError, EOFError):
-            return
-        except BaseException as error:
-            failure = Failure(
-                type=type(error).__name__, message=" ".join(str(error).split()), traceback=traceback.format_exc()
-            )
-            connection.send(("failed", failure))
-
-
-def _die_with_parent() -> None:
-    """A killed runner must not leave its workers fitting for hours."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os.killpg(0, signal.SIGKILL)
-
-
-def _redirect(log: str) -> None:
-    import faulthandler
-
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    os.close(handle)
-    # So that what a model said is there even if it takes the process with it.
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    faulthandler.enable()
-
-
-def _reporter(connection: Connection) -> Callable[..., None]:
-    last = 0.0
-
-    def progress(step: int, of: int, loss: float | None = None) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= PROGRESS_INTERVAL or step >= of:
-            last = now
-            connection.send(("progress", int(step), int(of), None if loss is None else float(loss)))
-
-    return progress
-
-
-class _ask_for_quiet:
-    """Tells the parent that timing begins, waits for its word, and tells it when timing is over."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    def __enter__(self) -> None:
-        self.connection.send(("quiet",))
-        self.connection.recv()
-
-    def __exit__(self, *error: object) -> None:
-        self.connection.send(("noise",))
-        self.connection.recv()

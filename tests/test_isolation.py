@@ -15,8 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from omicsbench.isolation import QUIETNESS, Turn, WorkerProcess
+from omicsbench.machine import MACHINE, MachineLock
 from omicsbench.records import Failure, Record, find, load
+from omicsbench.supervisor import WorkerProcess
 from omicsbench.worker import Outcome
 
 Survivors = Callable[[], list[int]]
@@ -291,24 +292,17 @@ def test_children_of_a_worker_that_died_go_too(
 def test_ctrl_c_does_not_reach_a_worker(cell_of: Callable[..., Any]) -> None:
     """Not even while it starts; it is for the runner to say what becomes of a cell."""
     job = cell_of("print").job(0.05)
-    worker = WorkerProcess(job.model, "cpu", 1)
-    try:
+    with MACHINE.shared() as share, WorkerProcess(job.model, "cpu", 1) as worker:
         for _ in range(20):
-            os.kill(worker._process.pid, signal.SIGINT)  # type: ignore[arg-type]
+            for process in (worker.pid, *(child.pid for child in psutil.Process(worker.pid).children())):
+                os.kill(process, signal.SIGINT)
             time.sleep(0.01)
-        with Turn(QUIETNESS) as turn:
-            assert isinstance(worker.run(job, 60.0, turn, lambda step, of, loss: None), Outcome)
-    finally:
-        worker.stop()
+        assert isinstance(worker.run(job, 60.0, share), Outcome)
 
 
 def run_alone(job: Any, memory_share: float = 0.8) -> Outcome | Failure:
-    worker = WorkerProcess(job.model, "cpu", 1)
-    try:
-        with Turn(QUIETNESS) as turn:
-            return worker.run(job, 60.0, turn, lambda step, of, loss: None, memory_share)
-    finally:
-        worker.stop()
+    with MACHINE.shared() as share, WorkerProcess(job.model, "cpu", 1) as worker:
+        return worker.run(job, 60.0, share, memory_share=memory_share)
 
 
 @pytest.mark.parametrize("mode", ["eat", "eat and report"])
@@ -324,29 +318,29 @@ def test_a_worker_killed_from_outside_is_named(
 ) -> None:
     with ThreadPoolExecutor(1) as executor:
         future = executor.submit(run_alone, cell_of("hang").job(0.05))
-        (pid,) = wait_for(survivors)
-        os.kill(pid, signal.SIGKILL)
+        _, worker = wait_for(lambda: len(survivors()) == 2 and survivors())
+        os.kill(worker, signal.SIGKILL)
         failure = future.result(30)
     assert isinstance(failure, Failure)
     assert (failure.type, failure.message) == ("WorkerDied", "killed by SIGKILL")
 
 
 def test_one_timing_at_a_time_and_no_noise_meanwhile() -> None:
-    """Cells of three threads; whoever is in the quiet sees nobody else at work."""
+    """Cells of three threads; whoever is alone sees nobody else at work."""
     working: set[int] = set()
     disturbed: list[set[int]] = []
+    machine = MachineLock()
 
     def cell(number: int) -> None:
-        with Turn(QUIETNESS) as turn:
+        with machine.shared() as share:
             for _ in range(5):
                 working.add(number)
                 time.sleep(0.002)
                 working.remove(number)
-                turn.quiet()
-                time.sleep(0.002)
-                if working:
-                    disturbed.append(set(working))
-                turn.noise()
+                with share.alone(60.0, lambda: None):
+                    time.sleep(0.002)
+                    if working:
+                        disturbed.append(set(working))
 
     threads = [threading.Thread(target=cell, args=(number,)) for number in range(3)]
     for thread in threads:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from omicsbench.texts import plain, say
 
 if TYPE_CHECKING:
     from omicsbench.conformance.bench import Bench
@@ -44,6 +49,15 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What came of a check where it ran, with the facts that it left for later ones."""
+
+    status: Status
+    reason: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Result:
     """What came of a check. ``reason`` may be empty for a passed one."""
 
@@ -63,3 +77,27 @@ def check(
 ) -> Callable[[Callable[[Bench], str]], Check]:
     """Make a ``Check`` of a function."""
     return lambda run: Check(name, expected, section, run, tuple(needs), outside)
+
+
+def examine(check: Check, bench: Bench) -> Answer:
+    """Run a check here, and say what came of it."""
+    status: Status
+    try:
+        status, reason = "passed", check.run(bench)
+    except Broken as broken:
+        status, reason = "failed", str(broken)
+    except NoHardware as missing:
+        status, reason = "skipped", str(missing)
+    except Exception as error:
+        status, reason = "failed", f"raised {say(error)} {_place(error, bench.subject.factory)}"
+    return Answer(status, plain(reason), bench.facts)
+
+
+def _place(error: Exception, factory: str) -> str:
+    """The line of the plugin, or where it was raised if no line of the plugin was involved."""
+    frames = traceback.extract_tb(error.__traceback__)
+    home = getattr(sys.modules.get(factory.partition(":")[0]), "__file__", None)
+    folder = os.path.dirname(home) if home else None
+    within = [frame for frame in frames if folder and os.path.dirname(frame.filename) == folder]
+    frame = (within or frames)[-1]
+    return f"({os.path.basename(frame.filename)}, line {frame.lineno})"

@@ -14,9 +14,9 @@ from omicsbench.conformance import pathway
 from omicsbench.conformance.bench import LARGEST_SEED, Bench, digest
 from omicsbench.conformance.contract import Broken, NoHardware, check
 from omicsbench.environment import gpus
-from omicsbench.isolation import device_environment
 from omicsbench.model import Simulation, Status
 from omicsbench.parameters import HARNESS_ARGUMENTS, parameters_of, resolve
+from omicsbench.supervisor import device_environment
 from omicsbench.trajectory import Trajectory
 from omicsbench.worker import load_class
 

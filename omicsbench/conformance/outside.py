@@ -18,8 +18,9 @@ import psutil
 from omicsbench.conformance.bench import Bench, digest
 from omicsbench.conformance.contract import Broken, NoHardware, check
 from omicsbench.environment import gpus
-from omicsbench.isolation import QUIETNESS, Turn, WorkerProcess
+from omicsbench.machine import MACHINE
 from omicsbench.records import Failure
+from omicsbench.supervisor import WorkerProcess
 from omicsbench.worker import Outcome
 
 MARK = "OMICSBENCH_CHECK"
@@ -69,13 +70,9 @@ def run_in_worker(bench: Bench, device: str, watch: Watch = lambda process: None
 
     Raises ``Broken`` where it fails and ``CancelledError`` where ``watch`` ends the process.
     """
-    process = WorkerProcess(bench.subject.model, device, threads=1)
-    try:
-        with Turn(QUIETNESS) as turn:
-            timeout = float(bench.facts["timeout"])
-            result = process.run(bench.job(device), timeout, turn, lambda step, of, loss: watch(process))
-    finally:
-        process.stop()
+    timeout = float(bench.facts["timeout"])
+    with MACHINE.shared() as share, WorkerProcess(bench.subject.model, device, threads=1) as process:
+        result = process.run(bench.job(device), timeout, share, lambda step, of, loss: watch(process))
     if isinstance(result, Failure):
         raise Broken(f"in a worker it fails: {result.type}: {result.message}")
     return result
@@ -90,6 +87,7 @@ def run_in_worker(bench: Bench, device: str, watch: Watch = lambda process: None
 )
 def worker(bench: Bench) -> str:
     outcome = run_in_worker(bench, "cpu")
+    assert outcome.timing is not None
     bench.facts["memory"] = str(outcome.peak_memory_mb)
     bench.facts["latency"] = str(outcome.timing.latency.median)
     if bench.facts.get("digest", got := digest(outcome.simulation)) != got:

@@ -9,9 +9,9 @@ import numpy as np
 
 from omicsbench import Model
 from omicsbench.bench import virtual_strains
-from omicsbench.isolation import device_environment
 from omicsbench.parameters import parameters_of
 from omicsbench.plugins import discover
+from omicsbench.supervisor import device_environment
 from omicsbench.timing import LATENCY_POINTS, timed
 from omicsbench.worker import load_class
 

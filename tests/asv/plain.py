@@ -22,8 +22,8 @@ import numpy as np
 
 from omicsbench import Controls, Model, Trajectory
 from omicsbench.bench import virtual_strains
-from omicsbench.isolation import device_environment
 from omicsbench.reference import integration_error, reference
+from omicsbench.supervisor import device_environment
 from omicsbench.timing import latency, timed
 from omicsbench.worker import Job, load_class
 

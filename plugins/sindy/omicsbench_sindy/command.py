@@ -89,21 +89,20 @@ def _run(planned: Any, settings: dict[str, Any], timeout: float) -> Any:
 
     from rich.progress import Progress
 
-    from omicsbench.isolation import QUIETNESS, Turn, WorkerProcess
+    from omicsbench.machine import MACHINE
+    from omicsbench.supervisor import WorkerProcess
     from omicsbench.worker import Work
     from omicsbench_sindy.distill import DistillWork
 
     job = planned.job(latency_budget=0.0)
     work = DistillWork(**{field.name: getattr(job, field.name) for field in fields(Work)}, settings=settings)
-    worker = WorkerProcess(job.model, job.device, threads=1)
-    try:
-        with Progress(console=console(stderr=True), transient=True) as progress, Turn(QUIETNESS) as turn:
-            bar = progress.add_task(planned.cell.label, total=None)
-            return worker.run(
-                work, timeout, turn, lambda step, of, loss: progress.update(bar, completed=step, total=of)
-            )
-    finally:
-        worker.stop()
+    with (
+        Progress(console=console(stderr=True), transient=True) as progress,
+        MACHINE.shared() as share,
+        WorkerProcess(job.model, job.device, threads=1) as worker,
+    ):
+        bar = progress.add_task(planned.cell.label, total=None)
+        return worker.run(work, timeout, share, lambda step, of, loss: progress.update(bar, completed=step, total=of))
 
 
 def _report(planned: Any, result: Any) -> dict[str, Any]:

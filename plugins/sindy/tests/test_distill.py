@@ -8,9 +8,10 @@ import numpy as np
 from omicsbench_sindy.distill import DistillWork
 
 from omicsbench import Controls, TaskInfo, Trajectory
-from omicsbench.isolation import QUIETNESS, Turn, WorkerProcess
+from omicsbench.machine import MACHINE
 from omicsbench.protocols import Inputs
 from omicsbench.records import Failure
+from omicsbench.supervisor import WorkerProcess
 
 LINEAR = """
 import numpy as np
@@ -89,12 +90,8 @@ def work(tmp_path, **parameters) -> DistillWork:
 
 
 def run(job: DistillWork):
-    worker = WorkerProcess("linear", "cpu", 1)
-    try:
-        with Turn(QUIETNESS) as turn:
-            return worker.run(job, 120.0, turn, lambda step, of, loss: None)
-    finally:
-        worker.stop()
+    with MACHINE.shared() as share, WorkerProcess("linear", "cpu", 1) as worker:
+        return worker.run(job, 120.0, share)
 
 
 def test_a_linear_field_comes_out_as_its_equations(tmp_path):
