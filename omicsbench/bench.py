@@ -32,7 +32,8 @@ from omicsbench.supervisor import OnProgress, WorkerProcess
 from omicsbench.texts import say
 from omicsbench.timing import LATENCY_POINTS, PastLimit, latency, limited
 from omicsbench.trajectory import Array, Controls
-from omicsbench.worker import Quiet, Work, clock, details, fit, gpu, packages, peak_memory_mb
+from omicsbench.work import Quiet
+from omicsbench.worker import Work, clock, details, fit, gpu, packages, peak_memory_mb
 
 BATCHES = (1, 10, 100, 1000, 10_000)
 SPREAD = 0.3

@@ -22,10 +22,11 @@ _NOT_CODE = ("__pycache__", ".pyc", ".pyo", ".egg-info", ".dist-info")
 
 @dataclass(frozen=True)
 class Code:
-    """The code of a plugin: its ``digest``, and the folder or file it stands in (``home``)."""
+    """The code of a plugin: its ``digest``, the folder or file it stands in (``home``), and all its ``files``."""
 
     digest: str
     home: Path
+    files: tuple[Path, ...] = ()
 
 
 def code_of(module: str, factory: str, file: Path | None = None) -> Code:
@@ -51,7 +52,7 @@ def code_of(module: str, factory: str, file: Path | None = None) -> Code:
     files: dict[str, Path] = {}
     for name, place in found.items():
         files |= _files(name, place)
-    return Code(digest_of(files), found[roots[0]])
+    return Code(digest_of(files), found[roots[0]], tuple(files.values()))
 
 
 def package_digest(folder: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from omicsbench.texts import say
 from omicsbench.trajectory import Array
 
 
@@ -125,19 +126,19 @@ def score(scored: Scored, extra: Iterable[Metric] = ()) -> dict[str, Array]:
 
     Raises ``ValueError`` naming a metric that fails or gives another shape.
     """
-    result = {}
+    return {metric.name: evaluate(metric, scored) for metric in (*METRICS, *extra)}
+
+
+def evaluate(metric: Metric, scored: Scored) -> Array:
+    """One metric of a prediction (S,). Raises ``ValueError`` naming it where it fails or gives another shape."""
     with np.errstate(over="ignore", invalid="ignore"):
-        for metric in (*METRICS, *extra):
-            try:
-                values = np.asarray(metric.function(scored), dtype=np.float64)
-            except Exception as error:
-                raise ValueError(f"metric {metric.name!r} failed: {type(error).__name__}: {error}") from error
-            if values.shape != scored.scale.shape:
-                raise ValueError(
-                    f"metric {metric.name!r} must give one value a state {scored.scale.shape}, got {values.shape}"
-                )
-            result[metric.name] = values
-    return result
+        try:
+            values = np.asarray(metric.function(scored), dtype=np.float64)
+        except Exception as error:
+            raise ValueError(f"metric {metric.name!r} failed: {say(error)}") from error
+    if values.shape != scored.scale.shape:
+        raise ValueError(f"metric {metric.name!r} must give one value a state {scored.scale.shape}, got {values.shape}")
+    return values
 
 
 def mean_over_states(values: Array, counted: Sequence[bool]) -> float:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from omicsbench import baselines, hookspecs
-from omicsbench.errors import ContractError, RequestError, suggest
-from omicsbench.parameters import split_factory
-from omicsbench.spec import Device, ModelSpec, Role
+from omicsbench.errors import RequestError, suggest
+from omicsbench.guard import Overran, Raised, guarded
+from omicsbench.known import Source, faults
+from omicsbench.offers import fault_of_metric, fault_of_model
+from omicsbench.spec import ModelSpec
+from omicsbench.texts import say
 
 if TYPE_CHECKING:
     from omicsbench.metrics import Metric
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 GROUP = "omicsbench"
 RESTRICT = "OMICSBENCH_PLUGINS"
+HOOK_LIMIT = 5.0
+"""Seconds that a hook may take."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class Registry:
     models: dict[str, Offer] = field(default_factory=dict)
     task_folders: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
+    """Where each plugin but the core's own comes from, by its name."""
+    overran: set[tuple[str, str]] = field(default_factory=set)
+    """Plugin and hook that did not come back in time: it is not called again."""
 
     def model(self, name: str) -> Offer:
         """The model of that name. Raises ``RequestError`` with the nearest known name."""
@@ -66,9 +74,14 @@ class Registry:
             raise RequestError(f"unknown model {name!r}{why}: {suggest(name, self.models)}")
         return self.models[name]
 
-    @cached_property
+    @property
     def metrics(self) -> list[Metric]:
-        """The metrics that plugins add to those of the core; one that is none, or takes a name, is reported."""
+        """The metrics that plugins add to those of the core."""
+        return [metric for _, metric in self.plugin_metrics]
+
+    @cached_property
+    def plugin_metrics(self) -> list[tuple[str, Metric]]:
+        """Plugin and metric; one that is none, or takes a name, is reported."""
         from omicsbench.metrics import DERIVED, METRICS, Metric
 
         taken = {metric.name for metric in METRICS} | set(DERIVED)
@@ -76,12 +89,12 @@ class Registry:
         for plugin, metric in self._offered("omicsbench_metrics"):
             if not isinstance(metric, Metric):
                 reason = f"omicsbench_metrics must return Metrics, got {type(metric).__name__}"
-            elif metric.name in taken:
+            elif not (reason := fault_of_metric(metric)):
+                if metric.name not in taken:
+                    taken.add(metric.name)
+                    found.append((plugin, metric))
+                    continue
                 reason = f"metric {metric.name!r} is there already; this one is ignored"
-            else:
-                taken.add(metric.name)
-                found.append(metric)
-                continue
             self.problems.append(Problem(plugin, reason))
         return found
 
@@ -90,16 +103,23 @@ class Registry:
         self.call("omicsbench_cell_finished", record=record)
 
     def call(self, hook: str, of: ModuleType | None = None, **arguments: object) -> list[tuple[str, Any]]:
-        """Every plugin's name and answer to a hook (or that of one); one that raises is reported and left out."""
+        """Every plugin's name and answer to a hook (or that of one); one that fails is reported and left out.
+
+        A hook that does not come back within ``HOOK_LIMIT`` is reported, and not called again.
+        """
         answers = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
-            if of is not None and implementation.plugin is not of:
+            plugin = implementation.plugin_name
+            if (of is not None and implementation.plugin is not of) or (plugin, hook) in self.overran:
                 continue
             wanted = {name: arguments[name] for name in implementation.argnames}
             try:
-                answers.append((implementation.plugin_name, implementation.function(**wanted)))
-            except (Exception, SystemExit) as error:
-                self.problems.append(Problem(implementation.plugin_name, f"{hook} raised {_say(error)}"))
+                answers.append((plugin, guarded(partial(implementation.function, **wanted), HOOK_LIMIT)))
+            except Raised as error:
+                self.problems.append(Problem(plugin, f"{hook} raised {error}"))
+            except Overran as error:
+                self.overran.add((plugin, hook))
+                self.problems.append(Problem(plugin, f"{hook} {error}; it is not called again"))
         return answers
 
     def _offered(self, hook: str, of: ModuleType | None = None) -> list[tuple[str, Any]]:
@@ -120,43 +140,81 @@ class Registry:
                 self.problems.append(Problem(plugin, f"omicsbench_tasks names no folder: {folder!r}"))
 
 
-def _say(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 def discover(plugin_dirs: Iterable[Path] = ()) -> Registry:
     """All plugins: the core's, the installed distributions', and the one-file plugins in ``plugin_dirs``.
 
-    The environment variable OMICSBENCH_PLUGINS restricts the installed ones to a comma-separated list.
+    The environment variable OMICSBENCH_PLUGINS restricts the installed ones to a comma-separated list. A plugin that
+    was not met before is tried out in a process of its own first (``omicsbench.known``).
     Raises ``RequestError`` where a folder of ``plugin_dirs`` does not exist.
     """
-    manager = pluggy.PluginManager(GROUP)
-    manager.add_hookspecs(hookspecs)
-    registry = Registry(manager)
+    registry = _registry()
     _register(registry, "baselines", baselines, "omicsbench", version("omicsbench"))
-    found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    for point in _restricted(registry, found):
-        try:
-            module = point.load()
-        except (Exception, SystemExit) as error:
-            registry.problems.append(Problem(point.name, f"import failed: {_say(error)}"))
-            continue
-        distribution = point.dist
-        _register(
-            registry,
-            point.name,
-            module,
-            distribution.name if distribution else point.name,
-            distribution.version if distribution else "0",
-        )
+    found = _restricted(registry, sorted(entry_points(group=GROUP), key=lambda point: point.name))
+    sources = [Source(point.name, point.value) for point in found]
     for folder in plugin_dirs:
         if not folder.is_dir():
             raise RequestError(f"--plugins-dir {folder}: no such folder")
-        for file in sorted(folder.glob("*.py")):
-            load_file(registry, file)
+        sources += [Source(file.stem, file.stem, file.resolve()) for file in sorted(folder.glob("*.py"))]
+    broken = faults([source for source in sources if not _hides(source)])
+    distributions = {point.name: point.dist for point in found}
+    for source in sources:
+        if source.name in broken:
+            registry.problems.append(Problem(source.name, broken[source.name]))
+        elif source.file is not None:
+            load_file(registry, source.file)
+        elif (module := _load(registry, source)) is not None:
+            distribution = distributions[source.name]
+            named = (source.name, "0") if distribution is None else (distribution.name, distribution.version)
+            _register(registry, source.name, module, *named)
+            registry.sources[source.name] = source
     registry._find_task_folders()
     return registry
+
+
+def _registry() -> Registry:
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    return Registry(manager)
+
+
+def try_out(source: Source) -> str:
+    """Import a plugin and call its hooks as ``discover`` does, and those of commands and metrics too.
+
+    Why it may not be in the harness's own process, or nothing if it may. For a process that may be lost.
+    """
+    import click
+
+    registry = _registry()
+    try:
+        module = source.load()
+    except KeyboardInterrupt as error:
+        return f"its import raises {say(error)}"
+    except BaseException:
+        return ""  # it will be reported where it is imported
+    _register(registry, source.name, module, "", "")
+    registry._find_task_folders()
+    registry.call("omicsbench_metrics")
+    registry.call("omicsbench_commands", cli=click.Group())
+    return next((problem.reason for problem in registry.problems if registry.overran), "")
+
+
+def metrics_of(source: Source) -> list[Metric]:
+    """The metrics of a plugin. For a process that may be lost; raises what its import raises."""
+    registry = _registry()
+    _register(registry, source.name, source.load(), "", "")
+    return registry.metrics
+
+
+def _load(registry: Registry, source: Source) -> ModuleType | None:
+    """The plugin, imported; None where that fails, which is reported."""
+    try:
+        return source.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        at = "" if source.file is None else f"{source.file}: "
+        registry.problems.append(Problem(source.name, f"{at}import failed: {say(error)}"))
+        return None
 
 
 def _restricted(registry: Registry, found: list[EntryPoint]) -> list[EntryPoint]:
@@ -175,25 +233,41 @@ def _restricted(registry: Registry, found: list[EntryPoint]) -> list[EntryPoint]
 
 def load_file(registry: Registry, file: Path) -> None:
     """Register a one-file plugin under its file's stem; its version is the hash of its text."""
-    stem, path = file.stem, file.resolve()
-    try:
-        if stem in sys.modules:
-            module, origin = sys.modules[stem], getattr(sys.modules[stem], "__file__", None)
-        else:
-            found = importlib.util.find_spec(stem)
-            module, origin = None, str(path) if found is None else found.origin
-        if origin != str(path):
-            registry.problems.append(Problem(stem, f"{file}: its name hides the module {stem!r}; rename the file"))
-            return
+    import hashlib
+
+    path = file.resolve()
+    source = Source(file.stem, file.stem, path)
+    if reason := _hides(source):
+        registry.problems.append(Problem(source.name, reason))
+    elif (module := _load(registry, source)) is not None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        module = module or _import_file(stem, path)
-    except (Exception, SystemExit) as error:
-        registry.problems.append(Problem(stem, f"{file}: import failed: {_say(error)}"))
-        return
-    _register(registry, stem, module, file.name, f"sha256:{digest}", path)
+        _register(registry, source.name, module, file.name, f"sha256:{digest}", path)
+        registry.sources[source.name] = source
 
 
-def _import_file(stem: str, path: Path) -> ModuleType:
+def _hides(source: Source) -> str:
+    """Why a one-file plugin cannot be imported under its stem; nothing if it can."""
+    if source.file is None:
+        return ""
+    if source.name in sys.modules:
+        origin = getattr(sys.modules[source.name], "__file__", None)
+    else:
+        try:
+            found = importlib.util.find_spec(source.name)
+        except (ImportError, ValueError) as error:
+            return f"{source.file}: import failed: {say(error)}"
+        origin = str(source.file) if found is None else found.origin
+    return (
+        ""
+        if origin == str(source.file)
+        else f"{source.file}: its name hides the module {source.name!r}; rename the file"
+    )
+
+
+def import_file(stem: str, path: Path) -> ModuleType:
+    """The module of a one-file plugin, imported once. Raises whatever that raises."""
+    if stem in sys.modules:
+        return sys.modules[stem]
     spec = importlib.util.spec_from_file_location(stem, path)
     if spec is None or spec.loader is None:
         raise ImportError("not importable")
@@ -232,14 +306,14 @@ def _register(
 def _misspelt(error: Exception) -> str:
     unknown = re.search(r"unknown hook '(\w+)'", str(error))
     if unknown is None:
-        return _say(error)
+        return say(error)
     known = [hook for hook in vars(hookspecs) if hook.startswith("omicsbench_")]
     return f"unknown hook {unknown[1]!r}: {suggest(unknown[1], known)}"
 
 
 def _offer(registry: Registry, offer: Offer) -> None:
     spec = offer.spec
-    reason = _fault(spec)
+    reason = fault_of_model(spec)
     if not reason and spec.name in registry.models:
         first = registry.models[spec.name].plugin
         reason = f"model {spec.name!r} is already offered by plugin {first!r}; this one is ignored"
@@ -247,21 +321,3 @@ def _offer(registry: Registry, offer: Offer) -> None:
         registry.problems.append(Problem(offer.plugin, reason))
     else:
         registry.models[spec.name] = offer
-
-
-def _fault(spec: ModelSpec) -> str:
-    """What is wrong with a spec; plugins are not type-checked."""
-    for name in ("name", "factory", "summary", "citation"):
-        if not isinstance(getattr(spec, name), str):
-            return f"model {spec.name!r}: {name} must be text, got {getattr(spec, name)!r}"
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", spec.name):
-        return f"model name {spec.name!r} must be lower-case letters, digits, dots and dashes"
-    if not isinstance(spec.devices, list | tuple) or not spec.devices or set(spec.devices) - set(get_args(Device)):
-        return f"model {spec.name!r}: devices must be out of {', '.join(get_args(Device))}, got {spec.devices!r}"
-    if spec.role not in get_args(Role):
-        return f"model {spec.name!r}: role must be out of {', '.join(get_args(Role))}, got {spec.role!r}"
-    try:
-        split_factory(spec.factory)
-    except ContractError as error:
-        return f"model {spec.name!r}: {error}"
-    return ""

@@ -6,6 +6,7 @@ import datetime
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from omicsbench.environment import environment
 from omicsbench.machine import MACHINE
 from omicsbench.model import Status
 from omicsbench.planning import Planned
+from omicsbench.plugin_metrics import PluginMetrics
 from omicsbench.plugins import Registry
 from omicsbench.records import SCHEMA, Cell, Failure, Record, save
-from omicsbench.scoring import score_simulation, score_truth
+from omicsbench.scoring import score_simulation, score_truth, scored_targets
 from omicsbench.supervisor import OnProgress, WorkerProcess
 from omicsbench.texts import message_of
 from omicsbench.worker import Job, Outcome
@@ -120,18 +122,23 @@ def run(
     """
     WORKERS.open()
     waiting = list(reversed(cells))
+    extra = PluginMetrics(registry)
     running: dict[Future[Outcome | Failure], tuple[Planned, str]] = {}
 
     def keep(future: Future[Outcome | Failure]) -> Record:
-        planned, started = running.pop(future)
+        planned, started = running[future]
         try:
             result = future.result()
         except CancelledError:
             raise
         except Exception as error:
             result = Failure(type=type(error).__name__, message=message_of(error))
-        record = to_record(planned, result, started, width, settings, registry)
+        record = to_record(planned, result, started, width, settings)
+        if record.scores and isinstance(result, Outcome):
+            scored = scored_targets(result.simulation, planned.split)
+            record = replace(record, scores=extra.add(record.scores, scored, planned.task.counted))
         save(record, out)
+        del running[future]
         registry.notify(record)
         return record
 
@@ -142,8 +149,8 @@ def run(
                 started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
                 job = planned.job(settings.latency_budget)
                 report = on_progress(planned.cell)
-                extra = () if report is None else (report,)
-                running[executor.submit(supervise, job, settings, *extra)] = planned, started
+                watched = () if report is None else (report,)
+                running[executor.submit(supervise, job, settings, *watched)] = planned, started
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 yield keep(future)
@@ -152,13 +159,15 @@ def run(
         for future in running:
             future.cancel()
         WORKERS.close()
-        for future in finished:
-            keep(future)
+        try:
+            for future in finished:
+                with suppress(CancelledError):
+                    keep(future)
+        finally:
+            extra.close()
 
 
-def to_record(
-    planned: Planned, result: Outcome | Failure, started: str, width: int, settings: Settings, registry: Registry
-) -> Record:
+def to_record(planned: Planned, result: Outcome | Failure, started: str, width: int, settings: Settings) -> Record:
     """The record of a cell: scored where there is something to score."""
     split = planned.split
     record = Record(
@@ -179,7 +188,7 @@ def to_record(
     if isinstance(result, Failure):
         return replace(record, status="timeout" if result.type == "TimeoutError" else "failed", error=result)
     try:
-        scores = score_simulation(result.simulation, split, planned.task.counted, registry.metrics)
+        scores = score_simulation(result.simulation, split, planned.task.counted)
         derived = score_truth(result, split, planned.task)
     except Exception as error:
         failure = Failure(type=type(error).__name__, message=f"scoring failed: {message_of(error)}")

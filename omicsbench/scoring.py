@@ -23,24 +23,32 @@ def score_simulation(
     simulation: Simulation, split: Split, counted: Sequence[bool], extra: Iterable[Metric] = ()
 ) -> dict[str, TargetScores]:
     """Scores at every target of a split. Where a strain diverged, the errors are not defined: a failure counts."""
+    result = {}
+    for target, scored in scored_targets(simulation, split).items():
+        scores = score_prediction(scored.prediction, scored.truth, scored.scale, counted, extra, scored.samples)
+        small = scored.prediction.size <= LARGEST_PREDICTION
+        t = split.inputs.t[next(one.index for one in split.targets if one.name == target)]
+        result[target] = TargetScores(
+            per_state=scores.per_state,
+            mean=scores.mean,
+            prediction=Prediction(t=t.tolist(), x=to_json(scored.prediction)) if small else None,
+            omitted="" if small else "size",
+        )
+    return result
+
+
+def scored_targets(simulation: Simulation, split: Split) -> dict[str, Scored]:
+    """What metrics are given at every target of a split: the prediction as stored, NaN where a strain diverged."""
     # A diverged strain's numbers, if any, are not a prediction.
     alive = (simulation.status == Status.OK)[:, None, None]
     x = significant(np.where(alive, simulation.x, np.nan))
     samples = None if simulation.samples is None else np.where(alive[None], simulation.samples, np.nan)
-    extra = tuple(extra)
-    result = {}
-    for target in split.targets:
-        prediction = x[:, target.index]
-        at = None if samples is None else samples[:, :, target.index]
-        scores = score_prediction(prediction, target.truth, split.scale, counted, extra, at)
-        small = prediction.size <= LARGEST_PREDICTION
-        result[target.name] = TargetScores(
-            per_state=scores.per_state,
-            mean=scores.mean,
-            prediction=Prediction(t=split.inputs.t[target.index].tolist(), x=to_json(prediction)) if small else None,
-            omitted="" if small else "size",
+    return {
+        target.name: Scored(
+            target.truth, x[:, target.index], split.scale, None if samples is None else samples[:, :, target.index]
         )
-    return result
+        for target in split.targets
+    }
 
 
 def score_truth(outcome: Outcome, split: Split, task: Task) -> dict[str, float | None]:

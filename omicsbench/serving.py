@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import faulthandler
 import os
 import pickle
+import signal
 import socket
 import sys
 import threading
@@ -110,7 +112,9 @@ def serve(handle: int) -> None:
         before = _condition()
         try:
             work = pickle.loads(start.work)
-            result = messages.pack(work.run(line.progress(job), lambda job=job: line.alone(job)))
+            # A context of its own, which takes numpy's error state with it.
+            run = contextvars.copy_context().run
+            result = messages.pack(run(work.run, line.progress(job), lambda job=job: line.alone(job)))
             line.end_fork()
             with suppress(Exception):
                 sys.stdout.flush()
@@ -136,11 +140,14 @@ def _traceback(error: BaseException) -> str:
 def _condition() -> tuple[object, ...]:
     """What a job must leave as it was, lest the next one find something of it.
 
-    Threads of Python, the working directory, the umask, where output goes, and whether there are other processes.
+    Threads of Python, an alarm, the working directory, the umask, its share of the processors, where output goes, and
+    whether there are other processes. What it holds of Python's own (modules, their variables) is not looked at.
     """
     umask = os.umask(0)
     os.umask(umask)
-    return frozenset(sys._current_frames()), _folder(), umask, _file(1), _file(2), _company()
+    share = os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    alarm = signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0)
+    return frozenset(sys._current_frames()), alarm, _folder(), umask, share, _file(1), _file(2), _company()
 
 
 def _folder() -> str | None:

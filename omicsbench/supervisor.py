@@ -24,7 +24,7 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from types import TracebackType
-from typing import IO, Any, Protocol, TypeVar, get_type_hints
+from typing import IO, Any, TypeVar, get_type_hints
 
 import psutil
 from msgspec.structs import replace
@@ -35,7 +35,7 @@ from omicsbench.machine import Impatient, Share
 from omicsbench.messages import Surprise
 from omicsbench.records import Failure
 from omicsbench.texts import one_line, plain
-from omicsbench.worker import Quiet
+from omicsbench.work import Assignment
 
 POLL = 0.25
 GRACE = 5.0
@@ -50,17 +50,6 @@ PRINTED = 4000
 KEEPER = "import json, sys; sys.path[:] = json.loads(sys.argv[3]); from omicsbench.keeper import main; "
 OnProgress = Callable[[int, int, float | None], None]
 Result = TypeVar("Result")
-Result_co = TypeVar("Result_co", covariant=True)
-
-
-class Job(Protocol[Result_co]):
-    """What a worker can be given: picklable, and annotated with the type of its result."""
-
-    def run(self, progress: Callable[..., None], quiet: Quiet) -> Result_co:
-        """Do it, in the worker."""
-
-    def check(self, result: Any) -> None:
-        """Raise ``ContractError`` where a result of the right type cannot be that of this job."""
 
 
 class _Gone(Exception):
@@ -134,7 +123,7 @@ def device_environment(device: str, threads: int) -> dict[str, str]:
 
 
 @cache
-def _result_of(kind: type[Job[Any]]) -> Any:
+def _result_of(kind: type[Assignment[Any]]) -> Any:
     return get_type_hints(kind.run)["return"]
 
 
@@ -220,7 +209,7 @@ class WorkerProcess:
 
     def run(
         self,
-        job: Job[Result],
+        job: Assignment[Result],
         timeout: float,
         share: Share,
         on_progress: OnProgress = lambda step, of, loss: None,
@@ -253,7 +242,7 @@ class WorkerProcess:
         finally:
             self.used = True
 
-    def _converse(self, job: Job[Result], share: Share, on_progress: OnProgress) -> Result | Failure:
+    def _converse(self, job: Assignment[Result], share: Share, on_progress: OnProgress) -> Result | Failure:
         self._send(messages.Start(self._job, pickle.dumps(job)))
         with ExitStack() as alone:
             timing = False
@@ -354,9 +343,10 @@ def _end(process: subprocess.Popen[bytes], seen: list[psutil.Process], lifeline:
     """End a keeper with all below it; safe from any thread, and more than once."""
     with suppress(OSError):
         lifeline.shutdown(socket.SHUT_RDWR)
+    process.send_signal(signal.SIGCONT)  # a model may have stopped it
     try:
         process.wait(GRACE)
-    except subprocess.TimeoutExpired:  # a model has stopped or blocked it
+    except subprocess.TimeoutExpired:
         with suppress(psutil.Error):
             seen += psutil.Process(process.pid).children(recursive=True)
         process.kill()

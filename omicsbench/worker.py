@@ -8,11 +8,10 @@ import resource
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 import msgspec
 import numpy as np
@@ -28,14 +27,7 @@ from omicsbench.reference import NoReference, integration_error, reference
 from omicsbench.texts import plain, plain_values
 from omicsbench.timing import LATENCY_POINTS, latency, timed
 from omicsbench.trajectory import Array, Controls
-
-Result_co = TypeVar("Result_co", covariant=True)
-
-
-class Quiet(Protocol):
-    """A context within which nothing else of the suite runs."""
-
-    def __call__(self) -> AbstractContextManager[object]: ...
+from omicsbench.work import Quiet, Result_co
 
 
 @dataclass(frozen=True)
@@ -213,9 +205,14 @@ def details(model: Model, name: str) -> dict[str, Any]:
     found = model.describe()
     try:
         values = plain_values(msgspec.to_builtins(found, str_keys=True))
-        return msgspec.convert(msgspec.json.decode(msgspec.json.encode(values)), dict[str, Any])
+        converted = msgspec.convert(msgspec.json.decode(msgspec.json.encode(values)), dict[str, Any])
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise ContractError(f"model {name!r}: describe must return JSON values by name: {error}") from None
+    try:
+        check_facts(converted)
+    except ContractError as error:
+        raise ContractError(f"model {name!r}: {error}") from None
+    return converted
 
 
 def packages() -> dict[str, str]:

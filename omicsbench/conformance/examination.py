@@ -21,7 +21,7 @@ from omicsbench.parameters import Value, resolve
 from omicsbench.plugins import Offer, Registry
 from omicsbench.records import Failure
 from omicsbench.supervisor import WorkerProcess
-from omicsbench.worker import Quiet
+from omicsbench.work import Quiet
 
 TIMEOUT = 300.0
 

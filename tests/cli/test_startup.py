@@ -40,6 +40,12 @@ def imported(*arguments: str) -> set[str]:
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stderr.split())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def known() -> None:
+    """A plugin that was not met before is tried out first; that is no start as they all are."""
+    imported("--help")
+
+
 @pytest.mark.parametrize(
     ("command", "light"),
     [
