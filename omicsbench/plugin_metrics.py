@@ -96,7 +96,8 @@ class PluginMetrics:
         return [np.full(one.scale.shape, np.nan) for one in scored]
 
     def _report(self, plugin: str, metric: Metric, failure: Failure) -> None:
-        reason = f"metric {metric.name!r} failed: {failure.type}: {failure.message}"
+        said = failure.message if failure.type == "ValueError" else ""  # of ``evaluate``, which names the metric
+        reason = said or f"metric {metric.name!r} failed: {failure.type}: {failure.message}"
         if failure.type in ("TimeoutError", "WorkerDied", "WorkerFault", "MemoryError"):
             self._given_up.add(metric.name)
             reason += "; it is not tried again in this run"

@@ -79,6 +79,37 @@ BROKEN = {
     "no_device": (offering('[ModelSpec("a", "m:Held", devices=())]'), "devices must be out of cpu, cuda, got ()"),
     "tpu": (offering('[ModelSpec("a", "m:Held", devices=("tpu",))]'), "devices must be out of cpu, cuda, got ('tpu"),
     "text_device": (offering('[ModelSpec("a", "m:Held", devices="cpu")]'), "devices must be out of cpu, cuda, got"),
+    "listed_device": (
+        offering('[ModelSpec("a", "m:Held", devices=[["cpu"]])]'),
+        "devices must be out of cpu, cuda, got [[",
+    ),
+    "deterministic": (
+        offering('[ModelSpec("a", "m:Held", deterministic="yes")]'),
+        "model 'a': deterministic must be True or False, got 'yes'",
+    ),
+    "copies": (offering('[ModelSpec("a", "m:Held", copies_data=1)]'), "copies_data must be True or False, got 1"),
+    "citation": (offering('[ModelSpec("a", "m:Held", citation=["x"])]'), "citation must be text, got ['x']"),
+    "unprintable": (
+        offering('[ModelSpec("a", "m:Held", summary=os.fsdecode(b"caf\\xe9"))]'),
+        "summary has a character that cannot be printed: '\\udce9'",
+    ),
+    "listed_role": (offering('[ModelSpec("a", "m:Held", role=["model"])]'), "role must be out of model, trivial"),
+    "unreadable": (
+        offering('[Odd("a", "m:Held")]')
+        + "\n\nclass Odd(ModelSpec):\n    def __getattribute__(self, name):\n        raise OSError('gone')\n",
+        "a model on offer cannot be read: OSError: gone",
+    ),
+    "own_exception": (
+        "class Mine(BaseException): ...\n\n\nraise Mine(os.fsdecode(b'caf\\xe9'))",
+        "import failed: Mine: caf\\udce9",
+    ),
+    "interrupt": ("raise KeyboardInterrupt", "its import raises KeyboardInterrupt"),
+    "death": ("os._exit(0)", "its import fails: WorkerDied: the worker process ended with exit code 0"),
+    "kill": ("os.kill(os.getpid(), 9)", "its import fails: WorkerDied: killed by SIGKILL"),
+    "hook_death": (
+        "@hookimpl\ndef omicsbench_tasks():\n    os._exit(1)",
+        "its import fails: WorkerDied: the worker process ended with exit code 1",
+    ),
     "role": (offering('[ModelSpec("a", "m:Held", role="best")]'), "role must be out of model, trivial, oracle"),
     "factory": (offering('[ModelSpec("a", "m.Held")]'), "model 'a': factory must be 'package.module:Class'"),
     "no_factory": (offering('[ModelSpec("a", None)]'), "model 'a': factory must be text, got None"),
@@ -99,6 +130,78 @@ def test_a_broken_plugin_is_reported_and_the_rest_works(found: Callable[..., Any
     _, (reason,) = found(f"plugin_{name}", body)
     assert complaint in reason
     assert "\n" not in reason
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder where plugins are remembered."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(RESTRICT, "")
+    return tmp_path / "cache"
+
+
+def test_a_plugin_that_never_comes_back_is_given_up_and_remembered(
+    make_plugin: MakePlugin, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_plugin("plugin_endless", "while True:\n    pass\n")
+    monkeypatch.setattr("omicsbench.trial.LIMIT", 1.0)
+    (problem,) = discover([folder]).problems
+    assert problem.reason.startswith("its import takes more than 1 s (remembered until its code changes, or ")
+    monkeypatch.setattr("omicsbench.trial.LIMIT", 600.0)
+    assert discover([folder]).problems == [problem]
+    (folder / "plugin_endless.py").write_text("x = 1\n")
+    (problem,) = discover([folder]).problems
+    assert problem.reason.startswith("has no hook of omicsbench")
+
+
+def test_a_hook_that_never_comes_back_is_given_up_and_remembered(
+    make_plugin: MakePlugin, cache: Path, survivors: Callable[[], list[int]], wait_for: Callable[..., Any]
+) -> None:
+    body = "@hookimpl\ndef omicsbench_models():\n    time.sleep(600)\n"
+    folder = make_plugin("plugin_sleeping", body)
+    reason = "omicsbench_models did not come back within 5 s; it is not called again"
+    for _ in range(2):
+        (problem,) = discover([folder]).problems
+        assert problem.reason.startswith(reason)
+    wait_for(lambda: not survivors())
+
+
+def test_a_known_plugin_is_not_tried_again(make_plugin: MakePlugin, cache: Path, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    text = offering('[ModelSpec("known", "plugin_known:Held")]')
+    folder = make_plugin("plugin_known", f"with open({str(marks)!r}, 'a') as f:\n    f.write('x')\n{text}")
+    assert "known" in discover([folder]).models
+    assert marks.read_text() == "xx"
+    del sys.modules["plugin_known"]
+    (memory,) = cache.glob("omicsbench/plugins-*.json")
+    for damage in (None, b"", b"[]", b'{"verdicts": 3, "places": {}}', b"\xff"):
+        tried = 2
+        if damage is None:
+            tried = 1
+        else:
+            memory.write_bytes(damage)
+        marks.write_text("")
+        assert "known" in discover([folder]).models
+        assert marks.read_text() == "x" * tried
+        del sys.modules["plugin_known"]
+    comment = folder / "plugin_known.py"
+    comment.write_text(comment.read_text() + "# a comment\n")
+    marks.write_text("")
+    assert "known" in discover([folder]).models
+    assert marks.read_text() == "x"
+
+
+def test_without_a_place_to_remember_every_start_tries(
+    make_plugin: MakePlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv(RESTRICT, "")
+    folder = make_plugin("plugin_forgotten", offering('[ModelSpec("forgotten", "plugin_forgotten:Held")]'))
+    for _ in range(2):
+        registry = discover([folder])
+        assert "forgotten" in registry.models
+        assert not registry.problems
 
 
 def test_a_broken_model_leaves_the_others_of_its_plugin(found: Callable[..., Any]) -> None:
@@ -169,6 +272,21 @@ def test_a_plugin_that_fails_when_told_of_a_record_is_reported(found: Callable[.
     assert problem.reason == "omicsbench_cell_finished raised ZeroDivisionError: division by zero"
 
 
+def test_a_plugin_that_sleeps_when_told_of_a_record_is_told_no_more(
+    found: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = (
+        "seen = []\n\n\n@hookimpl\ndef omicsbench_cell_finished(record):\n    seen.append(record)\n    time.sleep(5)\n"
+    )
+    registry, _ = found("plugin_slow_listener", body)
+    monkeypatch.setattr("omicsbench.plugins.HOOK_LIMIT", 0.2)
+    for _ in range(3):
+        registry.notify("a record")
+    assert sys.modules["plugin_slow_listener"].seen == ["a record"]
+    (problem,) = registry.problems
+    assert problem.reason == "omicsbench_cell_finished did not come back within 0.2 s; it is not called again"
+
+
 @pytest.fixture
 def installed(tmp_path: Path) -> Callable[..., list[str]]:
     """Two tiny distributions on PYTHONPATH, one broken; gives the lines of ``omicsbench ARGUMENTS``."""
@@ -176,6 +294,7 @@ def installed(tmp_path: Path) -> Callable[..., list[str]]:
     for name, body in (
         ("fine_model", 'return [ModelSpec("fine-model", "fine_model:Fine", summary="as it should be")]'),
         ("broken_model", 'raise RuntimeError("out of order")'),
+        ("deadly_model", "import os; os._exit(0)"),
     ):
         package = site / name
         package.mkdir(parents=True)
@@ -206,6 +325,13 @@ def test_installed_plugins_are_found_by_their_entry_point(installed: Callable[..
     assert [line for line in lines if line.startswith("warning")] == [
         "warning: plugin 'broken-model': omicsbench_models raised RuntimeError: out of order"
     ]
+
+
+def test_an_installed_plugin_that_ends_the_process_is_named(installed: Callable[..., list[str]]) -> None:
+    lines = installed("list", "models", restrict="fine-model,deadly-model")
+    assert any(line.startswith("fine-model") for line in lines)
+    (warning,) = [line for line in lines if line.startswith("warning")]
+    assert warning.startswith("warning: plugin 'deadly-model': its import fails: WorkerDied: the worker process ended")
 
 
 def test_installed_plugins_can_be_restricted(installed: Callable[..., list[str]]) -> None:

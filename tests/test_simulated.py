@@ -162,6 +162,8 @@ def test_floor_and_ceiling_stand_in_every_table(records: dict[str, Any]) -> None
 
 def test_the_oracle_is_the_ceiling(records: dict[str, Any]) -> None:
     oracle, idle = records["oracle n2-d0"], records["persistence n2-d0"]
+    assert oracle["timing"] is None
+    assert idle["timing"] is not None
     assert oracle["scores"]["truth"]["mean"]["nrmse"] < 0.05
     assert idle["scores"]["truth"]["mean"]["nrmse"] > 1.0
     assert oracle["derived"]["rank"] > 0.99
