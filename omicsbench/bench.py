@@ -26,7 +26,8 @@ from omicsbench.parameters import Value, resolve
 from omicsbench.planning import ALL, Planned, Request, plan
 from omicsbench.plugins import Registry
 from omicsbench.protocols import Inputs
-from omicsbench.records import Failure, Timing
+from omicsbench.records import Failure, Timing, rounded_timing, rounded_tree
+from omicsbench.records.cells import Line, Name
 from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, keyed, save
 from omicsbench.supervisor import OnProgress, WorkerProcess
 from omicsbench.texts import say
@@ -69,8 +70,8 @@ class Speed:
     diverged: bool
     nfe: float | None
     details: dict[str, Any]
-    packages: dict[str, str]
-    gpu: str
+    packages: dict[Name, Line]
+    gpu: Line
     peak_memory_mb: float
     peak_device_memory_mb: float | None
 
@@ -111,7 +112,7 @@ class SpeedWork(Work[Speed]):
                 check_latency(point.seconds)
         check_seconds({"peak memory": result.peak_memory_mb, "GPU memory": result.peak_device_memory_mb or 0.0})
         reasons = [point.reason for point in result.throughput]
-        check_facts(result.details, result.packages, result.gpu, reasons, result.nfe)
+        check_facts(result.details, reasons, result.nfe)
 
     def _throughput(self, model: Model, compiling: float) -> Iterator[Throughput]:
         """One point after another. ``compiling``: seconds that a first call may take beyond the limit."""
@@ -222,7 +223,7 @@ def run(
 
 
 def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnProgress) -> SpeedRecord:
-    job = planned.job(settings.limit)
+    job, home = planned.job(settings.limit), planned.offer.code.home
     same = {field.name: getattr(job, field.name) for field in fields(Work)}
     work = SpeedWork(**same, threads=settings.threads, batches=settings.batches)
     record = SpeedRecord(
@@ -235,7 +236,9 @@ def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnP
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         role=planned.offer.spec.role,
         # A GPU is named even where the model fails before it sees one.
-        environment=environment(settings.threads, {}, gpus()[0][0] if planned.cell.device == "cuda" and gpus() else ""),
+        environment=environment(
+            settings.threads, {}, gpus()[0][0] if planned.cell.device == "cuda" and gpus() else "", home
+        ),
     )
     with MACHINE.shared() as share, WorkerProcess(job.model, job.device, settings.threads) as worker:
         found = worker.run(work, TIMEOUT, share, on_progress)
@@ -245,12 +248,12 @@ def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnP
     done = msgspec.structs.replace(
         record,
         status="diverged" if found.diverged else "ok",
-        timing=found.timing,
+        timing=rounded_timing(found.timing),
         throughput=found.throughput,
         nfe=found.nfe,
-        details=found.details,
+        details=rounded_tree(found.details),
         peak_memory_mb=round(found.peak_memory_mb, 1),
         peak_device_memory_mb=None if found.peak_device_memory_mb is None else round(found.peak_device_memory_mb, 1),
-        environment=environment(settings.threads, found.packages, found.gpu),
+        environment=environment(settings.threads, found.packages, found.gpu, home),
     )
     return keyed(done)

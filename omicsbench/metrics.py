@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,9 @@ import numpy as np
 
 from omicsbench.texts import say
 from omicsbench.trajectory import Array
+
+VERSION = 2
+"""Of scoring. It rises whenever a score of the same prediction changes: cells of another version run again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +117,18 @@ METRICS: Sequence[Metric] = (
     Metric("coverage90", "share of truth within the central 90 % of the samples", "1", "none", coverage90),
 )
 
+NEED_SAMPLES = ("crps", "coverage90")
+"""Metrics of the samples, which no record holds: they cannot be made again from a prediction."""
+DERIVED_SCORES = (
+    "derivative_nrmse",
+    "intervention_sign",
+    "intervention_nrmse",
+    "intervention_rank",
+    "rank",
+    "best_decile",
+)
+"""Scores that only a simulated task knows (``omicsbench.probes``)."""
+
 DERIVED: Mapping[str, str] = {
     "skill": "1 − NRMSE / NRMSE of the best trivial baseline on the fold; below 0 is worse than no model",
     "improvement": "% by which RMSE is below that of a named baseline, per state, maximum and mean",
@@ -121,12 +136,12 @@ DERIVED: Mapping[str, str] = {
 """Scores that need the records of other models, so they are made where records are compared."""
 
 
-def score(scored: Scored, extra: Iterable[Metric] = ()) -> dict[str, Array]:
-    """Every metric of a prediction: name to (S,).
+def score(scored: Scored) -> dict[str, Array]:
+    """Every metric of the core: name to (S,).
 
     Raises ``ValueError`` naming a metric that fails or gives another shape.
     """
-    return {metric.name: evaluate(metric, scored) for metric in (*METRICS, *extra)}
+    return {metric.name: evaluate(metric, scored) for metric in METRICS}
 
 
 def evaluate(metric: Metric, scored: Scored) -> Array:

@@ -29,8 +29,8 @@ def _fault_of_model(spec: ModelSpec) -> str:
     for name in ("deterministic", "copies_data"):
         if not isinstance(value := getattr(spec, name), bool):
             return f"model {spec.name!r}: {name} must be True or False, got {value!r}"
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", spec.name):
-        return f"model name {spec.name!r} must be lower-case letters, digits, dots and dashes"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,59}", spec.name):
+        return f"model name {spec.name!r} must be lower-case letters, digits, dots and dashes, 60 at most"
     devices: Any = spec.devices
     if not (isinstance(devices, list | tuple) and devices and all(_is_one_of(device, Device) for device in devices)):
         return f"model {spec.name!r}: devices must be out of {', '.join(get_args(Device))}, got {devices!r}"
@@ -48,8 +48,8 @@ def fault_of_metric(metric: Metric) -> str:
     for name in ("name", "summary"):
         if reason := _fault_of_text(getattr(metric, name)):
             return f"metric {metric.name!r}: {name} {reason}"
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", metric.name):
-        return f"metric name {metric.name!r} must be letters, digits, dots, dashes and underscores"
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,59}", metric.name):
+        return f"metric name {metric.name!r} must be letters, digits, dots, dashes and underscores, 60 at most"
     for name, choices in (("unit", ("native", "1")), ("better", ("lower", "higher", "none"))):
         if (value := getattr(metric, name)) not in choices:
             return f"metric {metric.name!r}: {name} must be out of {', '.join(choices)}, got {value!r}"

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from omicsbench.errors import ContractError
 from omicsbench.known import Source
 from omicsbench.machine import MACHINE
-from omicsbench.metrics import Metric, Scored, evaluate, mean_over_states
+from omicsbench.metrics import Metric, Scored, evaluate
 from omicsbench.plugins import Problem, Registry, metrics_of
-from omicsbench.records import Failure, TargetScores, to_json
+from omicsbench.records import Failure, TargetScores, significant, to_json
+from omicsbench.scoring import mean_scores
 from omicsbench.supervisor import WorkerProcess
 from omicsbench.trajectory import Array
 from omicsbench.work import Quiet
@@ -70,13 +71,12 @@ class PluginMetrics:
             found = self._values(plugin, metric, list(scored.values()))
             for (target, at), values in zip(scored.items(), found, strict=True):
                 lost = (np.isnan(at.prediction) & ~np.isnan(at.truth)).any(axis=(0, 1))
-                values = np.where(lost, np.nan, values)
+                per_state = {metric.name: to_json(significant(np.where(lost, np.nan, values)))}
                 old = result[target]
-                mean = {} if metric.unit == "native" else {metric.name: mean_over_states(values, counted)}
                 result[target] = replace(
                     old,
-                    per_state=old.per_state | {metric.name: to_json(values)},
-                    mean=old.mean | {name: to_json(np.array(value)) for name, value in mean.items()},
+                    per_state=old.per_state | per_state,
+                    mean=old.mean | mean_scores(per_state, counted, [metric]),
                 )
         return result
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from omicsbench import baselines, hookspecs
+from omicsbench.digest import Code, code_of
 from omicsbench.errors import RequestError, suggest
 from omicsbench.guard import Overran, Raised, guarded
 from omicsbench.known import Source, faults
 from omicsbench.offers import fault_of_metric, fault_of_model
+from omicsbench.parameters import split_factory
 from omicsbench.spec import ModelSpec
 from omicsbench.texts import say
 
@@ -36,13 +38,19 @@ HOOK_LIMIT = 5.0
 
 @dataclass(frozen=True)
 class Offer:
-    """A model on offer and where it comes from. ``file`` is set for a one-file plugin."""
+    """A model on offer and where it comes from: the plugin's ``module``; ``file`` is set for a one-file plugin."""
 
     spec: ModelSpec
     plugin: str
+    module: str
     distribution: str
     version: str
     file: Path | None = None
+
+    @cached_property
+    def code(self) -> Code:
+        """The code that its answers come from. Raises ``RequestError`` where that cannot be read."""
+        return code_of(self.module, split_factory(self.spec.factory)[0], self.file)
 
 
 @dataclass(frozen=True)
@@ -233,14 +241,16 @@ def _restricted(registry: Registry, found: list[EntryPoint]) -> list[EntryPoint]
 
 def load_file(registry: Registry, file: Path) -> None:
     """Register a one-file plugin under its file's stem; its version is the hash of its text."""
-    import hashlib
-
     path = file.resolve()
     source = Source(file.stem, file.stem, path)
     if reason := _hides(source):
         registry.problems.append(Problem(source.name, reason))
     elif (module := _load(registry, source)) is not None:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        try:
+            digest = code_of(source.name, source.name, path).digest[:12]
+        except RequestError as error:
+            registry.problems.append(Problem(source.name, str(error)))
+            return
         _register(registry, source.name, module, file.name, f"sha256:{digest}", path)
         registry.sources[source.name] = source
 
@@ -257,11 +267,9 @@ def _hides(source: Source) -> str:
         except (ImportError, ValueError) as error:
             return f"{source.file}: import failed: {say(error)}"
         origin = str(source.file) if found is None else found.origin
-    return (
-        ""
-        if origin == str(source.file)
-        else f"{source.file}: its name hides the module {source.name!r}; rename the file"
-    )
+    if origin == str(source.file):
+        return ""
+    return f"{source.file}: its name hides the module {source.name!r}; rename the file"
 
 
 def import_file(stem: str, path: Path) -> ModuleType:
@@ -295,7 +303,7 @@ def _register(
         return
     for _, spec in registry._offered("omicsbench_models", module):
         if isinstance(spec, ModelSpec):
-            _offer(registry, Offer(spec, name, distribution, version, file))
+            _offer(registry, Offer(spec, name, module.__name__, distribution, version, file))
         else:
             reason = f"omicsbench_models must return ModelSpecs, got {type(spec).__name__}"
             registry.problems.append(Problem(name, reason))

@@ -18,10 +18,10 @@ from omicsbench.model import Status
 from omicsbench.planning import Planned
 from omicsbench.plugin_metrics import PluginMetrics
 from omicsbench.plugins import Registry
-from omicsbench.records import SCHEMA, Cell, Failure, Record, save
+from omicsbench.records import SCHEMA, Cell, Failure, Record, rounded_timing, rounded_tree, save
 from omicsbench.scoring import score_simulation, score_truth, scored_targets
 from omicsbench.supervisor import OnProgress, WorkerProcess
-from omicsbench.texts import message_of
+from omicsbench.texts import message_of, type_of
 from omicsbench.worker import Job, Outcome
 
 
@@ -132,7 +132,7 @@ def run(
         except CancelledError:
             raise
         except Exception as error:
-            result = Failure(type=type(error).__name__, message=message_of(error))
+            result = Failure(type=type_of(error), message=message_of(error))
         record = to_record(planned, result, started, width, settings)
         if record.scores and isinstance(result, Outcome):
             scored = scored_targets(result.simulation, planned.split)
@@ -177,21 +177,19 @@ def to_record(planned: Planned, result: Outcome | Failure, started: str, width: 
         status="failed",
         started=started,
         states=[state.name for state in planned.task.states],
-        training_strains=len(planned.fold.train) or len(split.inputs.train),
+        training_strains=len(split.inputs.train),
         role=planned.offer.spec.role,
         deterministic=planned.offer.spec.deterministic,
-        inputs_sha256=split.inputs.sha256,
-        truth_sha256=split.truth_sha256,
         strains=len(split.held_out),
-        environment=environment(settings.threads, {}, ""),
+        environment=environment(settings.threads, {}, "", planned.offer.code.home),
     )
     if isinstance(result, Failure):
         return replace(record, status="timeout" if result.type == "TimeoutError" else "failed", error=result)
     try:
-        scores = score_simulation(result.simulation, split, planned.task.counted)
+        scores, prediction = score_simulation(result.simulation, split, planned.task.counted)
         derived = score_truth(result, split, planned.task)
     except Exception as error:
-        failure = Failure(type=type(error).__name__, message=f"scoring failed: {message_of(error)}")
+        failure = Failure(type=type_of(error), message=f"scoring failed: {message_of(error)}")
         return replace(record, error=failure)
     diverged = int((result.simulation.status != Status.OK).sum())
     nfe = result.simulation.nfe
@@ -201,9 +199,10 @@ def to_record(planned: Planned, result: Outcome | Failure, started: str, width: 
         scores=scores,
         derived=derived,
         diverged_strains=diverged,
-        timing=result.timing and replace(result.timing, fit_alone=width == 1),
+        timing=result.timing and rounded_timing(replace(result.timing, fit_alone=width == 1)),
         peak_memory_mb=round(result.peak_memory_mb, 1),
         nfe=None if nfe is None else float(nfe.mean()),
-        details=result.details,
-        environment=environment(settings.threads, result.packages, result.gpu),
+        details=rounded_tree(result.details),
+        environment=environment(settings.threads, result.packages, result.gpu, planned.offer.code.home),
+        prediction=prediction,
     )

@@ -18,7 +18,7 @@ from typing import Any
 
 from omicsbench import messages
 from omicsbench.keeper import children_of
-from omicsbench.texts import message_of, one_line, plain
+from omicsbench.texts import message_of, plain, type_of
 
 PROGRESS_INTERVAL = 0.1
 
@@ -124,7 +124,7 @@ def serve(handle: int) -> None:
             line.say(
                 messages.Failed,
                 job,
-                type=one_line(type(error).__name__),
+                type=type_of(error),
                 message=message_of(error),
                 traceback=plain(_traceback(error)),
             )

@@ -34,7 +34,7 @@ from omicsbench.errors import ContractError
 from omicsbench.machine import Impatient, Share
 from omicsbench.messages import Surprise
 from omicsbench.records import Failure
-from omicsbench.texts import one_line, plain
+from omicsbench.texts import LONGEST_NAME, one_line, plain
 from omicsbench.work import Assignment
 
 POLL = 0.25
@@ -264,7 +264,7 @@ class WorkerProcess:
                     case messages.Failed():
                         return self._fail(
                             Failure(
-                                type=one_line(message.type),
+                                type=one_line(message.type, LONGEST_NAME),
                                 message=one_line(message.message),
                                 traceback=plain(message.traceback),
                             )

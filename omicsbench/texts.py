@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 LONGEST_LINE = 2000
+LONGEST_NAME = 200
 LONGEST_TEXT = 20_000
 
 
@@ -14,9 +15,14 @@ def plain(text: str, limit: int = LONGEST_TEXT) -> str:
     return shown[-limit:]
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, limit: int = LONGEST_LINE) -> str:
     """The beginning of a text as one printable line."""
-    return plain(" ".join(text[: 2 * LONGEST_LINE].split()))[:LONGEST_LINE]
+    return plain(" ".join(text[: 2 * limit].split()))[:limit]
+
+
+def type_of(error: BaseException) -> str:
+    """The name of an exception's class, which may be a plugin's, as a short line."""
+    return one_line(str(type(error).__name__), LONGEST_NAME)
 
 
 def message_of(error: BaseException) -> str:
@@ -29,7 +35,7 @@ def message_of(error: BaseException) -> str:
 
 def say(error: BaseException) -> str:
     """Type and message of an exception as one line."""
-    name, text = one_line(type(error).__name__), message_of(error)
+    name, text = type_of(error), message_of(error)
     return f"{name}: {text}" if text else name
 
 

@@ -17,14 +17,15 @@ import msgspec
 import numpy as np
 
 from omicsbench.errors import ContractError
-from omicsbench.incoming import check_answers, check_facts, check_timing
+from omicsbench.incoming import check_answers, check_facts, check_seconds, check_timing
 from omicsbench.model import Model, Simulation, Status, TaskInfo, check_simulation
 from omicsbench.parameters import split_factory
 from omicsbench.probes import Answers, Probes, ask
 from omicsbench.protocols import Inputs
 from omicsbench.records import Timing
+from omicsbench.records.cells import Line, Name
 from omicsbench.reference import NoReference, integration_error, reference
-from omicsbench.texts import plain, plain_values
+from omicsbench.texts import one_line, plain_values
 from omicsbench.timing import LATENCY_POINTS, latency, timed
 from omicsbench.trajectory import Array, Controls
 from omicsbench.work import Quiet, Result_co
@@ -90,7 +91,8 @@ class Job(Work["Outcome"]):
             raise ContractError("a cell is timed, but for an oracle's")
         if result.timing is not None:
             check_timing(result.timing)
-        check_facts(result.details, result.packages, result.gpu, result.peak_memory_mb)
+        check_facts(result.details)
+        check_seconds({"peak memory": result.peak_memory_mb})
         if (result.answers is None) != (self.probes is None):
             raise ContractError("the probes of the task, and only they, are answered")
         if self.probes is not None and result.answers is not None:
@@ -104,8 +106,8 @@ class Outcome:
     simulation: Simulation
     timing: Timing | None
     details: dict[str, Any]
-    packages: dict[str, str]
-    gpu: str
+    packages: dict[Name, Line]
+    gpu: Line
     peak_memory_mb: float
     answers: Answers | None = None
 
@@ -179,7 +181,7 @@ def clock(job: Work[object], fitted: Fitted, quiet: Quiet) -> Timed:
         warm=fitted.load is None,
         fit_alone=True,
         integration_error=error,
-        integration_note=plain(note),
+        integration_note=one_line(note),
     )
     return Timed(first, timing)
 

@@ -70,14 +70,6 @@ def test_a_large_prediction_is_left_out_and_says_so() -> None:
     assert scores.mean["nrmse"] == 0.0
 
 
-def test_native_metrics_of_plugins_are_not_averaged() -> None:
-    extra = [Metric(name, "", unit, "lower", lambda s: s.scale) for name, unit in (("a", "native"), ("b", "1"))]
-    scores = score_prediction(np.nan_to_num(TRUTH), TRUTH, np.array([2.0, 4.0]), (True, True), extra)
-    assert scores.per_state["a"] == scores.per_state["b"] == [2.0, 4.0]
-    assert scores.mean["b"] == 3.0
-    assert "a" not in scores.mean
-
-
 def test_the_best_trivial_baseline() -> None:
     assert best_trivial({"persistence": 2.0, "mean-strain": 1.0, "nearest-strain": None}) == ("mean-strain", 1.0)
     assert best_trivial({"persistence": None}) is None
