@@ -43,7 +43,7 @@ def check_seconds(values: Mapping[str, float]) -> None:
 def check_facts(*values: Any) -> None:
     """JSON values with plain text and finite numbers, not too many. Raises ``ContractError``."""
     try:
-        size = len(msgspec.json.encode(values))
+        size = max(len(msgspec.json.encode(values)), len(msgspec.msgpack.encode(values)))
         finite = msgspec.json.decode(msgspec.json.encode(values)) == plain_values(values)
     except Exception as error:
         raise ContractError(f"no JSON values: {type(error).__name__}: {error}") from None

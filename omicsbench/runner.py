@@ -19,6 +19,7 @@ from omicsbench.planning import Planned
 from omicsbench.plugin_metrics import PluginMetrics
 from omicsbench.plugins import Registry
 from omicsbench.records import SCHEMA, Cell, Failure, Record, rounded_timing, rounded_tree, save
+from omicsbench.records.files import encode, parse, record_of
 from omicsbench.scoring import score_simulation, score_truth, scored_targets
 from omicsbench.supervisor import OnProgress, WorkerProcess
 from omicsbench.texts import message_of, type_of
@@ -137,6 +138,9 @@ def run(
         if record.scores and isinstance(result, Outcome):
             scored = scored_targets(result.simulation, planned.split)
             record = replace(record, scores=extra.add(record.scores, scored, planned.task.counted))
+        if reason := _unreadable(record):
+            failure = Failure(type="RecordError", message=f"its record could not be read again: {reason}")
+            record = to_record(planned, failure, started, width, settings)
         save(record, out)
         del running[future]
         registry.notify(record)
@@ -165,6 +169,15 @@ def run(
                     keep(future)
         finally:
             extra.close()
+
+
+def _unreadable(record: Record) -> str:
+    """Why a later run could not read a record, but for its prediction, which is ours; nothing if it could."""
+    try:
+        record_of(parse(encode(replace(record, prediction=None)), record.cell.label), record.cell.label)
+    except Exception as error:
+        return message_of(error)
+    return ""
 
 
 def to_record(planned: Planned, result: Outcome | Failure, started: str, width: int, settings: Settings) -> Record:

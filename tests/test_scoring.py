@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from omicsbench import Controls, Simulation, Status
-from omicsbench.metrics import Metric
 from omicsbench.protocols import Inputs, Split, Target
 from omicsbench.records import TargetScores, from_json
-from omicsbench.scoring import LARGEST_PREDICTION, best_trivial, score_prediction, score_simulation
+from omicsbench.scoring import LARGEST_PREDICTION, best_trivial, score_simulation
 
 NAN = float("nan")
 TRUTH = np.array([[[1.0, NAN], [2.0, 4.0]], [[3.0, NAN], [4.0, 8.0]]])

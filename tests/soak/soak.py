@@ -52,7 +52,9 @@ FAULTS = {
     "garbage_at_the_end": FAULT | FINE,
     **each("fork_holds_the_line die_with_children kill_the_keeper exit killed segfault abort", DEATH),
     **each("close_all exit_in_timing stop_the_keeper", DEATH),
-    **each("shape nan large_details", {"failed": ("ContractError",)}),
+    **each("shape nan large_details large_number", {"failed": ("ContractError",)}),
+    "nested_details": {"failed": ("RecordError",)},
+    "raise_a_long_name": {"failed": ("Long" * 50,)},
     "deep_details": {"failed": ("RecursionError", "ContractError")},
     "sys_exit": {"failed": ("SystemExit",)},
     "interrupt": {"failed": ("KeyboardInterrupt",)},
@@ -194,7 +196,11 @@ def _fault(record: Any) -> str:
         error = record.error
         if error is None or error.type not in wanted[record.status] or not error.type or "\n" in error.message:
             return f"{name}: {error}"
-        return "" if not record.scores and record.timing is None and not record.details and record.prediction is None else f"{name}: has scores"
+        return (
+            ""
+            if not record.scores and record.timing is None and not record.details and record.prediction is None
+            else f"{name}: has scores"
+        )
     wrong = [x for x in record.prediction.x[0].tolist() if x != [value + number for value in START]]
     if wrong or record.details["number"] != number:
         return f"{name}: {wrong}, {record.details}"

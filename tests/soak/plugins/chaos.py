@@ -95,6 +95,13 @@ class Chaos(Model):
             return {"deep": deep}
         if self.fault == "large_details":
             return {"text": "x" * 2**22}
+        if self.fault == "nested_details":
+            nested = []
+            for _ in range(50):
+                nested = [nested]
+            return {"nested": nested}
+        if self.fault == "large_number":
+            return {"number": 10**30}
         if self.fault == "unprintable_details":
             return {"number": self.number, UNPRINTABLE: [UNPRINTABLE]}
         return {"number": self.number}
@@ -233,6 +240,9 @@ class Chaos(Model):
 
     def do_raise_nameless(self):
         raise Nameless
+
+    def do_raise_a_long_name(self):
+        raise type("Long" * 10_000 + "\n", (Exception,), {})
 
     def do_recursion(self):
         self.do_recursion()
