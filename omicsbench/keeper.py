@@ -34,6 +34,7 @@ def main(lifeline: int, line: int) -> NoReturn:
     """Start a worker that speaks on ``line``, and keep it."""
     runner, keeper = os.getppid(), os.getpid()
     _control(PR_SET_CHILD_SUBREAPER, 1)
+    _control(PR_SET_PDEATHSIG, signal.SIGCONT)  # a model may have stopped this process when the runner dies
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
