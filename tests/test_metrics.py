@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from omicsbench import metrics
-from omicsbench.metrics import METRICS, Metric, Scored, score
+from omicsbench.metrics import Metric, Scored, evaluate, score
 
 NUMBERS = st.floats(-1e3, 1e3).map(lambda value: round(value, 6))
 NAN = float("nan")
@@ -135,11 +135,9 @@ def test_a_state_never_measured_has_no_score() -> None:
         assert np.isnan(values[1]), name
 
 
-def test_further_metrics_come_after_the_cores() -> None:
+def test_a_metric_of_a_plugin_is_evaluated_alone() -> None:
     bias = Metric("bias", "", "native", "none", lambda s: np.nanmean(s.prediction - s.truth, axis=(0, 1)))
-    found = score(one([1.0, NAN, 2.0], [2.0, 9.0, 3.0]), [bias])
-    assert list(found) == [*(metric.name for metric in METRICS), "bias"]
-    assert found["bias"][0] == 1.0
+    assert evaluate(bias, one([1.0, NAN, 2.0], [2.0, 9.0, 3.0])) == [1.0]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +149,7 @@ def test_further_metrics_come_after_the_cores() -> None:
 )
 def test_a_broken_further_metric_is_named(function: object, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        score(one([1.0], [1.0]), [Metric("odd", "", "1", "none", function)])  # type: ignore[arg-type]
+        evaluate(Metric("odd", "", "1", "none", function), one([1.0], [1.0]))  # type: ignore[arg-type]
 
 
 def test_means_count_only_counted_states() -> None:

@@ -51,7 +51,7 @@ FAULTS = {
     # It may come before all is said, or after it; the next cell then gets another process.
     "garbage_at_the_end": FAULT | FINE,
     **each("fork_holds_the_line die_with_children kill_the_keeper exit killed segfault abort", DEATH),
-    **each("close_all exit_in_timing stop_the_keeper", DEATH),
+    **each("close_all close_the_line exit_in_timing stop_the_keeper", DEATH),
     **each("shape nan large_details large_number", {"failed": ("ContractError",)}),
     "nested_details": {"failed": ("RecordError",)},
     "raise_a_long_name": {"failed": ("Long" * 50,)},
@@ -62,7 +62,7 @@ FAULTS = {
     "raise_unprintable": {"failed": ("FileNotFoundError",)},
     "raise_nameless": {"failed": ("Nameless",)},
     "recursion": {"failed": ("RecursionError",)},
-    **each("hang hang_in_c hang_deaf hang_reporting hang_with_children hang_in_timing", HANG),
+    **each("hang hang_stopped hang_in_c hang_deaf hang_reporting hang_with_children hang_in_timing", HANG),
     "part_of_a_message_and_hang": HANG,
 }
 ENDLESS = [name for name, wanted in FAULTS.items() if "timeout" in wanted]

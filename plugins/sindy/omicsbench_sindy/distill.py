@@ -66,6 +66,13 @@ class DistillWork(Work[Distilled]):
             distilled=np.where((copied.status == Status.OK)[:, None, None], copied.x, np.nan),
         )
 
+    def check(self, result: Distilled) -> None:
+        """Trajectories of the held-out strains at their times, and an R² of each state."""
+        given = self.inputs
+        shape = len(given.x0), given.t.size, given.x0.shape[1]
+        if not result.model.shape == result.distilled.shape == shape or set(result.derivative) != {*self.info.states}:
+            raise ContractError(f"trajectories must have shape {shape}, and each state its R²")
+
     def _sample(self, model: Model) -> tuple[Array, Array]:
         """States (N, S) and controls (N, C) on and around the model's own trajectories of the training strains."""
         t = np.linspace(0.0, self.info.horizon, POINTS)

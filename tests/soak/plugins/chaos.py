@@ -211,6 +211,12 @@ class Chaos(Model):
 
     # The process itself
 
+    def do_close_the_line(self):
+        for handle in line():
+            with socket.socket(fileno=os.dup(handle)) as way:
+                way.shutdown(socket.SHUT_RDWR)
+        time.sleep(FOREVER)
+
     def do_exit(self):
         os._exit(3)
 
@@ -285,6 +291,9 @@ class Chaos(Model):
 
     def do_hang_in_c(self):
         ctypes.PyDLL(None).usleep(FOREVER * 10**6)  # holds the interpreter's lock
+
+    def do_hang_stopped(self):
+        os.kill(os.getpid(), signal.SIGSTOP)
 
     def do_hang_deaf(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
