@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import EntryPoint
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from omicsbench.errors import RequestError
+from omicsbench.texts import say
 
 MOST = 1000
 """Plugins that are remembered; the oldest are forgotten."""
@@ -39,9 +40,35 @@ class Source(NamedTuple):
         if self.file is None:
             found: ModuleType = EntryPoint(self.name, self.value, "omicsbench").load()
             return found
-        from omicsbench.plugins import import_file
+        if self.name in sys.modules:
+            return sys.modules[self.name]
+        spec = spec_from_file_location(self.name, self.file)
+        if spec is None or spec.loader is None:
+            raise ImportError("not importable")
+        module = sys.modules[self.name] = module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[self.name]
+            raise
+        return module
 
-        return import_file(self.name, self.file)
+    @property
+    def hidden(self) -> str:
+        """Why a one-file plugin cannot be imported under its stem; nothing if it can."""
+        if self.file is None:
+            return ""
+        if self.name in sys.modules:
+            origin = getattr(sys.modules[self.name], "__file__", None)
+        else:
+            try:
+                found = find_spec(self.name)
+            except (ImportError, ValueError) as error:
+                return f"{self.file}: import failed: {say(error)}"
+            origin = str(self.file) if found is None else found.origin
+        if origin == str(self.file):
+            return ""
+        return f"{self.file}: its name hides the module {self.name!r}; rename the file"
 
     @property
     def place(self) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -163,7 +161,7 @@ def discover(plugin_dirs: Iterable[Path] = ()) -> Registry:
         if not folder.is_dir():
             raise RequestError(f"--plugins-dir {folder}: no such folder")
         sources += [Source(file.stem, file.stem, file.resolve()) for file in sorted(folder.glob("*.py"))]
-    broken = faults([source for source in sources if not _hides(source)])
+    broken = faults([source for source in sources if not source.hidden])
     distributions = {point.name: point.dist for point in found}
     for source in sources:
         if source.name in broken:
@@ -243,7 +241,7 @@ def load_file(registry: Registry, file: Path) -> None:
     """Register a one-file plugin under its file's stem; its version is the hash of its text."""
     path = file.resolve()
     source = Source(file.stem, file.stem, path)
-    if reason := _hides(source):
+    if reason := source.hidden:
         registry.problems.append(Problem(source.name, reason))
     elif (module := _load(registry, source)) is not None:
         try:
@@ -253,40 +251,6 @@ def load_file(registry: Registry, file: Path) -> None:
             return
         _register(registry, source.name, module, file.name, f"sha256:{digest}", path)
         registry.sources[source.name] = source
-
-
-def _hides(source: Source) -> str:
-    """Why a one-file plugin cannot be imported under its stem; nothing if it can."""
-    if source.file is None:
-        return ""
-    if source.name in sys.modules:
-        origin = getattr(sys.modules[source.name], "__file__", None)
-    else:
-        try:
-            found = importlib.util.find_spec(source.name)
-        except (ImportError, ValueError) as error:
-            return f"{source.file}: import failed: {say(error)}"
-        origin = str(source.file) if found is None else found.origin
-    if origin == str(source.file):
-        return ""
-    return f"{source.file}: its name hides the module {source.name!r}; rename the file"
-
-
-def import_file(stem: str, path: Path) -> ModuleType:
-    """The module of a one-file plugin, imported once. Raises whatever that raises."""
-    if stem in sys.modules:
-        return sys.modules[stem]
-    spec = importlib.util.spec_from_file_location(stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError("not importable")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[stem]
-        raise
-    return module
 
 
 def _register(

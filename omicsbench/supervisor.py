@@ -17,11 +17,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from types import TracebackType
 from typing import IO, Any, TypeVar, get_type_hints
@@ -31,22 +30,20 @@ from msgspec.structs import replace
 
 from omicsbench import messages
 from omicsbench.errors import ContractError
+from omicsbench.limits import Limit, Watch
 from omicsbench.machine import Impatient, Share
 from omicsbench.messages import Surprise
 from omicsbench.records import Failure
 from omicsbench.texts import LONGEST_NAME, one_line, plain
 from omicsbench.work import Assignment
 
-POLL = 0.25
 GRACE = 5.0
 """Seconds that a keeper may take to end its worker, before it is ended itself."""
 PATIENCE = 4.0
 """Timeouts that a timing waits for the machine: others hold it for one at most, and a few may come first."""
 MEMORY_SHARE = 0.8
-LARGEST_LOG = 2**26
-"""Bytes of output after which the log of a job begins anew."""
 PRINTED = 4000
-"""Bytes of it that stand in a record."""
+"""Bytes of output, the last ones, that stand in a record."""
 KEEPER = "import json, sys; sys.path[:] = json.loads(sys.argv[3]); from omicsbench.keeper import main; "
 OnProgress = Callable[[int, int, float | None], None]
 Result = TypeVar("Result")
@@ -54,57 +51,6 @@ Result = TypeVar("Result")
 
 class _Gone(Exception):
     """The worker's process, or its end of the socket, is no more."""
-
-
-class _Limit(Exception):
-    """A job passed a limit."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-class _Watch:
-    """The limits of one job. ``seen`` gathers the processes it has."""
-
-    def __init__(self, timeout: float, memory: float, keeper: int, seen: list[psutil.Process], log: IO[bytes]) -> None:
-        self.timeout, self.memory = timeout, memory
-        self._keeper, self._seen, self._log = keeper, seen, log
-        self._looked = time.monotonic()
-        self._end = self._looked + timeout
-
-    def look(self) -> float:
-        """Seconds until the next look. Raises ``_Limit`` where one is passed."""
-        now = time.monotonic()
-        if now >= self._end:
-            raise _Limit(Failure(type="TimeoutError", message=f"not finished after {self.timeout:g} s"))
-        if now - self._looked >= POLL:
-            self._looked = now
-            if self._used() > self.memory:
-                raise _Limit(Failure(type="MemoryError", message=f"used more than {self.memory / 2**30:.1f} GB"))
-            if os.fstat(self._log.fileno()).st_size > LARGEST_LOG:
-                os.ftruncate(self._log.fileno(), 0)
-        return min(POLL, self._end - now)
-
-    def _used(self) -> int:
-        """Bytes of memory of all its processes."""
-        with suppress(psutil.Error):
-            found = set(psutil.Process(self._keeper).children(recursive=True))
-            self._seen[:] = found.union(one for one in self._seen if one.is_running())
-        used = 0
-        for process in self._seen:
-            with suppress(psutil.Error):
-                used += process.memory_info().rss
-        return used
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Time that passes within does not count."""
-        since = time.monotonic()
-        try:
-            yield
-        finally:
-            self._end += time.monotonic() - since
 
 
 def device_environment(device: str, threads: int) -> dict[str, str]:
@@ -222,12 +168,12 @@ class WorkerProcess:
         """
         self._job, self._heard, self._clean = self._job + 1, 0, False
         os.ftruncate(self._log.fileno(), 0)
-        self._watch = _Watch(timeout, memory_share * psutil.virtual_memory().total, self.pid, self._seen, self._log)
+        self._watch = Watch(timeout, memory_share * psutil.virtual_memory().total, self.pid, self._seen, self._log)
         try:
             return self._converse(job, share, on_progress)
         except Surprise as surprise:
             return self._fail(Failure(type="WorkerFault", message=one_line(str(surprise))))
-        except _Limit as limit:
+        except Limit as limit:
             return self._fail(limit.failure)
         except Impatient as late:
             return self._fail(Failure(type="TimeoutError", message=str(late)))
