@@ -109,7 +109,7 @@ class Chaos(Model):
     # What is written to the runner
 
     def do_garbage(self):
-        tell(os.urandom(4096))
+        tell(b"\xff" + os.urandom(4095))  # else one in eight is the length of a long message
 
     def do_garbage_message(self):
         tell((64).to_bytes(4, "big") + os.urandom(64))
