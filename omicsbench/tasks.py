@@ -60,13 +60,15 @@ class Virtual(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     ``sampling``: ``measured`` is nine times with 5 % noise and the holes of the measured tasks, ``dense`` is 200
     points without noise. Each of ``draws`` draws of training strains gives a fold for each number in ``strains``;
-    the ``held_out`` strains are the same in all folds.
+    the ``held_out`` strains are the same in all folds. ``sha256`` is that of the file that holds them all; without it
+    they are generated.
     """
 
     sampling: Literal["measured", "dense"] = "measured"
     held_out: int = 50
     strains: tuple[int, ...] = (2, 10, 100)
     draws: int = 3
+    sha256: str = ""
 
     def fold(self, strains: int, draw: int) -> Fold:
         """The fold that trains on the first ``strains`` of a draw. Names are those of ``omicsbench.kinetics``."""
@@ -96,7 +98,8 @@ class Sbml(Virtual, frozen=True, forbid_unknown_fields=True, kw_only=True):
     vary: dict[str, tuple[float, float]]
 
     def __hash__(self) -> int:
-        return hash((self.file, tuple(self.vary.items()), self.sampling, self.held_out, self.strains, self.draws))
+        own = (self.file, *self.vary.items())
+        return hash((*own, self.sampling, self.held_out, self.strains, self.draws, self.sha256))
 
 
 class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

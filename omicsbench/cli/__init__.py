@@ -14,7 +14,7 @@ COMMANDS = {
     "compare": "Hold models against a baseline, in error and in time.",
     "report": "Make the HTML report of a folder of records.",
     "list": "List models, tasks, protocols or metrics.",
-    "data": "Show, fetch or locate the measured data.",
+    "data": "Show, fetch, locate or make the data of tasks.",
     "audit": "Look for faults in a task's data and for leaks in its splits.",
     "check": "Check that a model plugin keeps the interface.",
     "new-plugin": "Write a model plugin that works as it stands, to change into your own.",
@@ -70,11 +70,23 @@ def cli() -> None:
     """Which model predicts a strain it has not seen, how well, and how fast?"""
 
 
+def _show_log() -> None:
+    """Let each line that the library logs be one on stderr."""
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
+
+    logging.getLogger("omicsbench").handlers = [Lines()]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 the request was wrong, 130 interrupted."""
     from omicsbench.errors import ContractError, RequestError
 
     arguments = sys.argv[1:] if arguments is None else arguments
+    _show_log()
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:

@@ -1,4 +1,4 @@
-"""``omicsbench data``: the measured files."""
+"""``omicsbench data``: the files that tasks are scored on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omicsbench.cli.common import all_tasks, console, data_option, emit_json, js
 
 @click.group("data")
 def command() -> None:
-    """Show, fetch or locate the measured data."""
+    """Show, fetch, locate or make the data of tasks."""
 
 
 @command.command("show")
@@ -33,14 +33,14 @@ def show(task: str | None, as_json: bool, data_dir: Path | None, tasks_dirs: tup
             where, state = "", "not here"
         except DataError as error:
             where, state = "", str(error)
-        source = found.source
+        source, virtual = found.source, found.virtual
         rows.append(
             {
                 "task": found.name,
                 "state": state,
                 "path": where,
-                "file": source.file if source else "",
-                "sha256": source.sha256 if source else "",
+                "file": source.file if source else Path(where).name,
+                "sha256": source.sha256 if source else virtual.sha256 if virtual else "",
                 "source": source.url if source else "",
                 "licence": found.licence,
                 "citation": found.citation,
@@ -81,6 +81,33 @@ def path(task: str, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None
 
     for found in _tasks(task, tasks_dirs):
         click.echo(locate(found, data_dir_of(data_dir), download=False))
+
+
+@command.command("make")
+@click.argument("task")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file and leave the task as it is."
+)
+@tasks_option
+def make(task: str, out: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
+    """Generate the strains of a simulated task and pin them.
+
+    The file is written beside its task.toml, which then names its sha256.
+    """
+    from hashlib import sha256
+
+    from omicsbench.making import make, pin
+    from omicsbench.pinned import write_whole
+
+    (found,) = _tasks(task, tasks_dirs)
+    content = make(found)
+    if out is None:
+        path = pin(found, content)
+    else:
+        write_whole(path := out, content)
+    click.echo(f"{found.name}: {path}, {len(content)} bytes")
+    click.echo(f"  before  {found.virtual.sha256 or 'not pinned'}")
+    click.echo(f"  now     {sha256(content).hexdigest()}")
 
 
 def _tasks(name: str | None, tasks_dirs: tuple[Path, ...]) -> list:  # type: ignore[type-arg]
