@@ -67,6 +67,8 @@ def fetch(task: str | None, data_dir: Path | None, tasks_dirs: tuple[Path, ...])
     from omicsbench.tasks import data_dir_of
 
     for found in _tasks(task, tasks_dirs):
+        if task is None and found.source is None:
+            continue
         click.echo(f"{found.name}: {locate(found, data_dir_of(data_dir))}")
 
 
@@ -114,4 +116,6 @@ def _tasks(name: str | None, tasks_dirs: tuple[Path, ...]) -> list:  # type: ign
     from omicsbench.tasks import pick
 
     tasks = all_tasks(registry_of(()), tasks_dirs)
-    return [pick(tasks, name)] if name else [task for task in tasks.values() if task.source is not None]
+    if name:
+        return [pick(tasks, name)]
+    return [task for task in tasks.values() if task.virtual is None or task.virtual.sha256]
