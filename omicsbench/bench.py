@@ -25,7 +25,7 @@ from omicsbench.parameters import Value, resolve
 from omicsbench.planning import ALL, Planned, Request, plan
 from omicsbench.plugins import Registry
 from omicsbench.protocols import Inputs
-from omicsbench.records import Failure, Timing
+from omicsbench.records import Failure, Timing, rounded_timing, rounded_tree
 from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, keyed, save
 from omicsbench.timing import LATENCY_POINTS, PastLimit, latency, limited
 from omicsbench.trajectory import Array, Controls
@@ -203,7 +203,7 @@ def run(
 
 
 def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnProgress) -> SpeedRecord:
-    job = planned.job(settings.limit)
+    job, home = planned.job(settings.limit), planned.offer.code.home
     same = {field.name: getattr(job, field.name) for field in fields(Work)}
     work = SpeedWork(**same, threads=settings.threads, batches=settings.batches)
     record = SpeedRecord(
@@ -216,7 +216,9 @@ def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnP
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         role=planned.offer.spec.role,
         # A GPU is named even where the model fails before it sees one.
-        environment=environment(settings.threads, {}, gpus()[0][0] if planned.cell.device == "cuda" and gpus() else ""),
+        environment=environment(
+            settings.threads, {}, gpus()[0][0] if planned.cell.device == "cuda" and gpus() else "", home
+        ),
     )
     with Turn(QUIETNESS) as turn:
         worker = WorkerProcess(job.model, job.device, settings.threads)
@@ -230,12 +232,12 @@ def _measure(planned: Planned, number: int, settings: Settings, on_progress: OnP
     done = msgspec.structs.replace(
         record,
         status="diverged" if found.diverged else "ok",
-        timing=found.timing,
+        timing=rounded_timing(found.timing),
         throughput=found.throughput,
         nfe=found.nfe,
-        details=found.details,
+        details=rounded_tree(found.details),
         peak_memory_mb=round(found.peak_memory_mb, 1),
         peak_device_memory_mb=None if found.peak_device_memory_mb is None else round(found.peak_device_memory_mb, 1),
-        environment=environment(settings.threads, found.packages, found.gpu),
+        environment=environment(settings.threads, found.packages, found.gpu, home),
     )
     return keyed(done)

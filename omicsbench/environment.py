@@ -6,6 +6,7 @@ import functools
 import os
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 from omicsbench.records import Environment
@@ -24,18 +25,21 @@ def cpu_name() -> str:
 
 
 @functools.cache
-def git_state() -> tuple[str, bool | None]:
-    """Commit of the checkout the suite runs from and whether it is dirty; ("", None) for an installed wheel."""
-    root = Path(__file__).parent.parent
+def git_state(home: Path) -> tuple[str, bool | None]:
+    """Commit of the repository that code at ``home`` (a folder or a file) is kept in, and whether that code differs
+    from it; ("", None) where it is in none, as in an installed wheel."""
+    folder = home if home.is_dir() else home.parent
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout
+        command = ["git", "-C", str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
 
     try:
-        if Path(git("rev-parse", "--show-toplevel").strip()) != root.resolve():
+        # A repository around an environment (site-packages within a checkout) does not keep what is installed there.
+        if not git("ls-files", "--", str(home)).strip():
             return "", None
-        return git("rev-parse", "HEAD").strip(), bool(git("status", "--porcelain", "--untracked-files=no").strip())
-    except (OSError, subprocess.CalledProcessError):
+        return git("rev-parse", "HEAD").strip(), bool(git("status", "--porcelain", "--", str(home)).strip())
+    except (OSError, subprocess.SubprocessError, UnicodeError):
         return "", None
 
 
@@ -51,11 +55,12 @@ def gpus() -> tuple[tuple[str, str], ...]:
     return tuple((name.strip(), driver.strip()) for name, driver in rows)
 
 
-def environment(threads: int, packages: dict[str, str], gpu: str) -> Environment:
-    """The environment of a cell that loaded ``packages`` and saw ``gpu`` (empty on the CPU)."""
+def environment(threads: int, packages: dict[str, str], gpu: str, home: Path) -> Environment:
+    """The environment of a cell that loaded ``packages`` and saw ``gpu`` (empty on the CPU); plugin at ``home``."""
     import psutil
 
-    commit, dirty = git_state()
+    commit, dirty = git_state(home)
+    _, harness_dirty = git_state(Path(__file__).parent)
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
@@ -63,9 +68,9 @@ def environment(threads: int, packages: dict[str, str], gpu: str) -> Environment
         cores=os.cpu_count() or 1,
         memory_gb=round(psutil.virtual_memory().total / 2**30, 1),
         threads=threads,
-        packages=packages,
+        packages={"omicsbench": version("omicsbench"), **packages},
         gpu=gpu,
         driver=next((driver for name, driver in gpus()), "") if gpu else "",
         git_commit=commit,
-        git_dirty=dirty,
+        git_dirty=True if harness_dirty else dirty,
     )

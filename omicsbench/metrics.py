@@ -10,6 +10,9 @@ import numpy as np
 
 from omicsbench.trajectory import Array
 
+VERSION = 2
+"""Of scoring. It rises whenever a score of the same prediction changes: cells of another version run again."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scored:
@@ -112,6 +115,18 @@ METRICS: Sequence[Metric] = (
     Metric("crps", "continuous ranked probability score of the samples", "native", "lower", crps),
     Metric("coverage90", "share of truth within the central 90 % of the samples", "1", "none", coverage90),
 )
+
+NEED_SAMPLES = ("crps", "coverage90")
+"""Metrics of the samples, which no record holds: they cannot be made again from a prediction."""
+DERIVED_SCORES = (
+    "derivative_nrmse",
+    "intervention_sign",
+    "intervention_nrmse",
+    "intervention_rank",
+    "rank",
+    "best_decile",
+)
+"""Scores that only a simulated task knows (``omicsbench.probes``)."""
 
 DERIVED: Mapping[str, str] = {
     "skill": "1 − NRMSE / NRMSE of the best trivial baseline on the fold; below 0 is worse than no model",

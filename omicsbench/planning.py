@@ -15,10 +15,14 @@ from omicsbench.parameters import Value, parameters_of, resolve
 from omicsbench.plugins import Offer, Registry
 from omicsbench.protocols import Split, prepare, protocol_of
 from omicsbench.records import Cell, Record, load, path_of
+from omicsbench.setting import setting_of
+from omicsbench.spec import Device
 from omicsbench.tasks import Fold, Task
 from omicsbench.worker import Job
 
 ALL = "all"
+VERSIONS = ("protocol", "preprocessing", "scoring")
+"""Parts of a setting that the harness decides; the others are the task's."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,6 @@ def plan(request: Request, registry: Registry) -> list[Planned]:
 
     Raises ``RequestError`` for anything unknown, and ``DataError`` where a task's data cannot be had.
     """
-    from importlib.metadata import version
-
-    harness = version("omicsbench")
     models = _models(request, registry)
     parameters = _parameters(request, models)
     cells = []
@@ -96,19 +97,20 @@ def plan(request: Request, registry: Registry) -> list[Planned]:
             for fold in _folds(request, task):
                 data = fold_data(task, fold, request.data_dir)
                 for protocol in _protocols(request, task):
+                    setting = setting_of(task, protocol, data)
                     for seed in range(1 if offer.spec.deterministic else request.seeds):
                         cell = Cell(
                             task=task.name,
-                            data_sha256=data.sha256,
                             protocol=protocol,
                             fold=fold.name,
                             model=offer.spec.name,
-                            distribution=offer.distribution,
-                            version=offer.version,
                             parameters=parameters[offer.spec.name],
                             seed=seed,
                             device=device,
-                            harness=harness,
+                            setting=setting,
+                            code=offer.code.digest,
+                            distribution=offer.distribution,
+                            version=offer.version,
                         )
                         cells.append(Planned(cell, task, fold, offer, request.data_dir))
     if not cells:
@@ -153,7 +155,7 @@ def _parameters(request: Request, models: Sequence[Offer]) -> dict[str, dict[str
     return result
 
 
-def _device(request: Request, offer: Offer) -> str:
+def _device(request: Request, offer: Offer) -> Device:
     able = "cuda" in offer.spec.devices
     if request.device == "cuda":
         if not gpus():
@@ -190,12 +192,32 @@ def _folds(request: Request, task: Task) -> list[Fold]:
     return [fold for fold in task.folds if fold.name in request.folds]
 
 
-def finished(planned: Planned, out: Path, retry_failed: bool) -> Record | None:
-    """The record of a cell that need not run again. Raises ``RecordError`` where its file cannot be read."""
+def finished(planned: Planned, out: Path, retry_failed: bool) -> tuple[Record | None, list[str]]:
+    """The record of a cell that need not run again, or None and what differs where there is one of other content.
+
+    Raises ``RecordError`` where its file cannot be read.
+    """
     path = path_of(planned.cell, out)
     if not path.exists():
-        return None
+        return None, []
     record = load(path)
-    if record.key != planned.cell.key:
+    if record.cell.axes != planned.cell.axes:
         raise RecordError(f"{path}: holds the record of another cell ({record.cell.label}); give it back its name")
-    return None if retry_failed and record.status in ("failed", "timeout") else record
+    if record.key != planned.cell.key:
+        return None, differences(record.cell, planned.cell)
+    return (None, []) if retry_failed and record.status in ("failed", "timeout") else (record, [])
+
+
+def differences(before: Cell, now: Cell) -> list[str]:
+    """What of the content of a cell is not as it was, in words; empty where nothing is."""
+    found = []
+    parts = before.setting.differences(now.setting)
+    task = [part for part in parts if part not in VERSIONS]
+    if task:
+        found.append(f"task {now.task} changed: {', '.join(task)}")
+    found += [f"the version of {part} changed" for part in parts if part in VERSIONS]
+    if before.code and before.code != now.code:
+        found.append(f"plugin code of {now.distribution} changed")
+    if not found and before.key != now.key:
+        found.append("made before records knew their code")
+    return found

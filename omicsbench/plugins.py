@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import re
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pluggy
 
 from omicsbench import baselines, hookspecs
+from omicsbench.digest import Code, code_of
 from omicsbench.errors import ContractError, RequestError, suggest
 from omicsbench.parameters import split_factory
 from omicsbench.spec import Device, ModelSpec, Role
@@ -32,13 +32,19 @@ RESTRICT = "OMICSBENCH_PLUGINS"
 
 @dataclass(frozen=True)
 class Offer:
-    """A model on offer and where it comes from. ``file`` is set for a one-file plugin."""
+    """A model on offer and where it comes from: the plugin's ``module``; ``file`` is set for a one-file plugin."""
 
     spec: ModelSpec
     plugin: str
+    module: str
     distribution: str
     version: str
     file: Path | None = None
+
+    @cached_property
+    def code(self) -> Code:
+        """The code that its answers come from. Raises ``RequestError`` where that cannot be read."""
+        return code_of(self.module, split_factory(self.spec.factory)[0], self.file)
 
 
 @dataclass(frozen=True)
@@ -185,7 +191,7 @@ def load_file(registry: Registry, file: Path) -> None:
         if origin != str(path):
             registry.problems.append(Problem(stem, f"{file}: its name hides the module {stem!r}; rename the file"))
             return
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        digest = code_of(stem, stem, path).digest[:12]
         module = module or _import_file(stem, path)
     except (Exception, SystemExit) as error:
         registry.problems.append(Problem(stem, f"{file}: import failed: {_say(error)}"))
@@ -221,7 +227,7 @@ def _register(
         return
     for _, spec in registry._offered("omicsbench_models", module):
         if isinstance(spec, ModelSpec):
-            _offer(registry, Offer(spec, name, distribution, version, file))
+            _offer(registry, Offer(spec, name, module.__name__, distribution, version, file))
         else:
             reason = f"omicsbench_models must return ModelSpecs, got {type(spec).__name__}"
             registry.problems.append(Problem(name, reason))

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 
 from omicsbench.trajectory import Array, Controls, Trajectory
 
+VERSION = 1
+"""It rises whenever a function here gives another answer: cells of another version run again."""
 PUBLISHED_POINTS = 200
 """Costello & Martin 2018; Habaraduwa & Lixandru 2025: every series on 200 equally spaced points."""
 PUBLISHED_WINDOW = 7

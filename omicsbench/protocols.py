@@ -100,9 +100,13 @@ def _feed(digest: Any, array: NDArray[Any]) -> None:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol by name. ``ranked`` is False where its scores must never stand in a ranking."""
+    """A protocol by name. ``ranked`` is False where its scores must never stand in a ranking.
+
+    ``version`` rises whenever what a model is given or where it is scored changes: cells of another one run again.
+    """
 
     name: str
+    version: int
     summary: str
     ranked: bool
     simulated_tasks: bool
@@ -187,6 +191,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
     for protocol in (
         Protocol(
             "measured",
+            2,
             "fit sees measured points only; scored at the held-out strain's measured times t > 0",
             ranked=True,
             simulated_tasks=True,
@@ -194,6 +199,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
         ),
         Protocol(
             "published",
+            1,
             "as in Costello & Martin 2018: 200 interpolated, smoothed points; scored mostly on interpolated points",
             ranked=True,
             simulated_tasks=False,
@@ -201,6 +207,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
         ),
         Protocol(
             "published-leaky",
+            1,
             "published with the held-out strain left in training: what a leak is worth; never ranked",
             ranked=False,
             simulated_tasks=False,

@@ -16,7 +16,7 @@ from omicsbench.isolation import QUIETNESS, OnProgress, Turn, WorkerProcess
 from omicsbench.model import Status
 from omicsbench.planning import Planned
 from omicsbench.plugins import Registry
-from omicsbench.records import SCHEMA, Cell, Failure, Record, save
+from omicsbench.records import SCHEMA, Cell, Failure, Record, rounded_timing, rounded_tree, save
 from omicsbench.scoring import score_simulation, score_truth
 from omicsbench.worker import Job, Outcome
 
@@ -158,18 +158,16 @@ def to_record(
         status="failed",
         started=started,
         states=[state.name for state in planned.task.states],
-        training_strains=len(planned.fold.train) or len(split.inputs.train),
+        training_strains=len(split.inputs.train),
         role=planned.offer.spec.role,
         deterministic=planned.offer.spec.deterministic,
-        inputs_sha256=split.inputs.sha256,
-        truth_sha256=split.truth_sha256,
         strains=len(split.held_out),
-        environment=environment(settings.threads, {}, ""),
+        environment=environment(settings.threads, {}, "", planned.offer.code.home),
     )
     if isinstance(result, Failure):
         return replace(record, status="timeout" if result.type == "TimeoutError" else "failed", error=result)
     try:
-        scores = score_simulation(result.simulation, split, planned.task.counted, registry.metrics)
+        scores, prediction = score_simulation(result.simulation, split, planned.task.counted, registry.metrics)
         derived = score_truth(result, split, planned.task)
     except Exception as error:
         failure = Failure(type=type(error).__name__, message=f"scoring failed: {' '.join(str(error).split())}")
@@ -182,9 +180,10 @@ def to_record(
         scores=scores,
         derived=derived,
         diverged_strains=diverged,
-        timing=replace(result.timing, fit_alone=width == 1),
+        timing=rounded_timing(replace(result.timing, fit_alone=width == 1)),
         peak_memory_mb=round(result.peak_memory_mb, 1),
         nfe=None if nfe is None else float(nfe.mean()),
-        details=result.details,
-        environment=environment(settings.threads, result.packages, result.gpu),
+        details=rounded_tree(result.details),
+        environment=environment(settings.threads, result.packages, result.gpu, planned.offer.code.home),
+        prediction=prediction,
     )

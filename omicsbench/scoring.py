@@ -7,40 +7,40 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from omicsbench import probes
-from omicsbench.metrics import Metric, Scored, mean_over_states, score
+from omicsbench.metrics import METRICS, Metric, Scored, mean_over_states, score
 from omicsbench.model import Simulation, Status
 from omicsbench.protocols import Split, Target
-from omicsbench.records import Prediction, TargetScores, from_json, significant, to_json
+from omicsbench.records import Prediction, TargetScores, as_stored, from_json, significant, to_json
 from omicsbench.tasks import Task
 from omicsbench.trajectory import Array
 from omicsbench.worker import Outcome
 
-LARGEST_PREDICTION = 20_000
-"""Values of a prediction that a record still holds; a larger one is left out and re-made by ``verify``."""
+SAME_TIME = 1e-9
+"""Hours within which two times are the same."""
 
 
 def score_simulation(
     simulation: Simulation, split: Split, counted: Sequence[bool], extra: Iterable[Metric] = ()
-) -> dict[str, TargetScores]:
-    """Scores at every target of a split. Where a strain diverged, the errors are not defined: a failure counts."""
+) -> tuple[dict[str, TargetScores], Prediction]:
+    """Scores at every target of a split, and the prediction they are of. Where a strain diverged, the errors are not
+    defined: a failure counts."""
     # A diverged strain's numbers, if any, are not a prediction.
-    alive = (simulation.status == Status.OK)[:, None, None]
-    x = significant(np.where(alive, simulation.x, np.nan))
+    alive = (simulation.status == Status.OK)[:, None, None] & np.isfinite(simulation.x)
+    x = as_stored(np.where(alive, simulation.x, np.nan), split.scale)
     samples = None if simulation.samples is None else np.where(alive[None], simulation.samples, np.nan)
     extra = tuple(extra)
-    result = {}
-    for target in split.targets:
-        prediction = x[:, target.index]
-        at = None if samples is None else samples[:, :, target.index]
-        scores = score_prediction(prediction, target.truth, split.scale, counted, extra, at)
-        small = prediction.size <= LARGEST_PREDICTION
-        result[target.name] = TargetScores(
-            per_state=scores.per_state,
-            mean=scores.mean,
-            prediction=Prediction(t=split.inputs.t[target.index].tolist(), x=to_json(prediction)) if small else None,
-            omitted="" if small else "size",
+    scores = {
+        target.name: score_prediction(
+            x[:, target.index],
+            target.truth,
+            split.scale,
+            counted,
+            extra,
+            None if samples is None else samples[:, :, target.index],
         )
-    return result
+        for target in split.targets
+    }
+    return scores, Prediction(t=np.array(split.inputs.t), x=x)
 
 
 def score_truth(outcome: Outcome, split: Split, task: Task) -> dict[str, float | None]:
@@ -52,7 +52,7 @@ def score_truth(outcome: Outcome, split: Split, task: Task) -> dict[str, float |
     predicted = outcome.simulation.x[:, truth.index[-1], product]
     scores = probes.score(outcome.answers, split.reality.reality)
     scores |= probes.score_ranking(predicted, truth.truth[:, -1, product])
-    return {name: to_json(np.array(value)) for name, value in scores.items()}
+    return {name: to_json(significant(np.array(value))) for name, value in scores.items()}
 
 
 def score_prediction(
@@ -67,20 +67,39 @@ def score_prediction(
     broken = np.isnan(prediction) & ~np.isnan(truth)
     values = score(Scored(truth, prediction, scale, samples), extra)
     lost = broken.any(axis=(0, 1))
-    per_state = {name: np.where(lost, np.nan, v) for name, v in values.items()}
-    native = {metric.name for metric in extra if metric.unit == "native"} | {"rmse", "final_error", "crps"}
-    means = {name: mean_over_states(v, counted) for name, v in per_state.items() if name not in native}
-    return TargetScores(
-        per_state={name: to_json(v) for name, v in per_state.items()},
-        mean={name: to_json(np.array(v)) for name, v in means.items()},
-    )
+    per_state = {name: significant(np.where(lost, np.nan, v)) for name, v in values.items()}
+    stored = {name: to_json(v) for name, v in per_state.items()}
+    return TargetScores(per_state=stored, mean=mean_scores(stored, counted, extra))
 
 
-def rescore(scores: TargetScores, target: Target, scale: Array, counted: Sequence[bool]) -> TargetScores | None:
-    """The scores that a stored prediction gives, to be compared with the stored ones; None where it was left out."""
-    if scores.prediction is None:
-        return None
-    return score_prediction(from_json(scores.prediction.x), target.truth, scale, counted)
+def mean_scores(
+    per_state: Mapping[str, Sequence[float | None]], counted: Sequence[bool], extra: Iterable[Metric] = ()
+) -> dict[str, float | None]:
+    """Means over the states that count, of every metric that has no unit: they follow from stored values alone."""
+    averaged = [metric.name for metric in (*METRICS, *extra) if metric.unit == "1"]
+    return {
+        name: to_json(significant(np.array(mean_over_states(from_json(per_state[name]), counted))))
+        for name in averaged
+        if name in per_state
+    }
+
+
+def at_target(prediction: Prediction, target: Target, split: Split) -> Array | None:
+    """What a prediction says at a target of a split: (B, T', S), or None where it has other times."""
+    wanted = split.inputs.t[target.index]
+    rows = np.clip(np.searchsorted(prediction.t, wanted - SAME_TIME), 0, prediction.t.size - 1)
+    return prediction.x[:, rows] if np.abs(prediction.t[rows] - wanted).max() <= SAME_TIME else None
+
+
+def rescore(prediction: Prediction, target: Target, split: Split, counted: Sequence[bool]) -> TargetScores | None:
+    """The scores that a stored prediction gives, to be compared with the stored ones; None where it has other times.
+
+    Raises ``ValueError`` where it has other strains or states than the target.
+    """
+    x = at_target(prediction, target, split)
+    if x is not None and x.shape != target.truth.shape:
+        raise ValueError(f"it is {x.shape} where the truth is {target.truth.shape}")
+    return None if x is None else score_prediction(x, target.truth, split.scale, counted)
 
 
 def best_trivial(nrmse: Mapping[str, float | None]) -> tuple[str, float] | None:

@@ -22,18 +22,17 @@ def command(folders: tuple[Path, ...], baseline: str, as_json: bool, tasks_dirs:
     from omicsbench.leaderboard.claims_text import tables
     from omicsbench.leaderboard.speed import boards, one_strain, throughput
     from omicsbench.leaderboard.summary import groups
-    from omicsbench.records import Record, find, load
-    from omicsbench.speed_records import SpeedRecord
-    from omicsbench.speed_records import find as find_speed
-    from omicsbench.speed_records import load as load_speed
+    from omicsbench.records import Record
+    from omicsbench.records.store import read_records
+    from omicsbench.speed_records import SpeedRecord, read_all_speeds
 
     records: list[Record] = []
     measured: list[SpeedRecord] = []
     for folder in folders or (Path("results"),):
         if not folder.is_dir():
             raise RequestError(f"{folder}: no such folder of records; make one with `omicsbench run --out {folder}`")
-        records += [load(path) for path in find(folder)]
-        measured += [load_speed(path) for path in find_speed(folder)]
+        records += read_records(folder)
+        measured += read_all_speeds(folder)
     known = {record.cell.model for record in records} | {record.cell.model for record in measured}
     if baseline not in known:
         raise RequestError(f"--baseline {baseline!r}: no record of such a model here: {suggest(baseline, known)}")

@@ -10,10 +10,14 @@ import click
 from omicsbench.cli.common import all_tasks, data_option, emit_json, exits, json_option, registry_of, tasks_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from omicsbench.records import Record
+    from omicsbench.speed_records import SpeedRecord
+    from omicsbench.tasks import Task
 
 HOME = Path("leaderboards")
-LOCAL = Path("site-measured")
+SITE, LOCAL = Path("site/leaderboards"), Path("site-measured")
 
 records_option = click.option(
     "--records",
@@ -31,39 +35,47 @@ def command() -> None:
 
 @command.command("build")
 @records_option
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write. [leaderboards, or site-measured]")
-@click.option("--with-measured", is_flag=True, help="Show the measured points: a local copy, never to be published.")
+@click.option("--out", type=click.Path(path_type=Path), default=HOME, show_default=True, help="Where to write.")
 @data_option
 @tasks_option
-def build(
-    records: Path, out: Path | None, with_measured: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]
-) -> None:
-    """Make tables, claims and site from the records."""
-    from omicsbench.cli.report import splits_of
-    from omicsbench.errors import RequestError
-    from omicsbench.leaderboard.build import fill, render, write
-    from omicsbench.speed_records import find, load
-    from omicsbench.tasks import data_dir_of
+def build(records: Path, out: Path, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
+    """Make the tables from the records, those in README too."""
+    from omicsbench.leaderboard.build import fill, tables, write
 
-    if with_measured and out is not None and out.resolve() == HOME.resolve():
-        raise RequestError(f"--out {out}: measured points must not be published; name another folder")
-    out = out or (LOCAL if with_measured else HOME)
     tasks = all_tasks(registry_of(()), tasks_dirs)
-    shown = tasks if with_measured else {name: task for name, task in tasks.items() if task.redistributable}
-    speed = [load(path) for path in find(records)]
-    files = render(_load(records), tasks, splits_of(shown, data_dir_of(data_dir), hidden=tuple(tasks)), speed)
+    files = tables(*_load(records, tasks))
     write(files, out)
     readme = out.parent / "README.md"
     if out.resolve() == HOME.resolve() and readme.is_file():
         readme.write_text(fill(readme.read_text(encoding="utf-8"), files), encoding="utf-8")
+    click.echo(out / "README.md")
+
+
+@command.command("site")
+@records_option
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write. [site/leaderboards, or site-measured]")
+@click.option("--with-measured", is_flag=True, help="Show the measured points: a local copy, never to be published.")
+@data_option
+@tasks_option
+def site(
+    records: Path, out: Path | None, with_measured: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]
+) -> None:
+    """Make the pages, and the tables beside them."""
+    from omicsbench.cli.report import splits_of
+    from omicsbench.leaderboard.build import pages, write
+    from omicsbench.tasks import data_dir_of
+
+    out = out or (LOCAL if with_measured else SITE)
+    tasks = all_tasks(registry_of(()), tasks_dirs)
+    shown = tasks if with_measured else {name: task for name, task in tasks.items() if task.redistributable}
+    found, _, speed = _load(records, tasks)
+    write(pages(found, tasks, splits_of(shown, data_dir_of(data_dir), hidden=tuple(tasks)), speed), out)
     click.echo(out / "site" / "index.html")
 
 
 @command.command("check")
 @records_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=HOME, show_default=True, help="The made tables and pages."
-)
+@click.option("--out", type=click.Path(path_type=Path), default=HOME, show_default=True, help="The made tables.")
 @click.option("--records-only", is_flag=True, help="Check the records, not what is made from them.")
 @json_option
 @data_option
@@ -77,10 +89,9 @@ def check(
     data_dir: Path | None,
     tasks_dirs: tuple[Path, ...],
 ) -> int:
-    """Check records, and that tables and pages are what they give. Exit code 1 where something is wrong."""
-    from omicsbench.cli.report import splits_of
+    """Check records, and that the tables are what they give. Exit code 1 where something is wrong."""
     from omicsbench.errors import RequestError
-    from omicsbench.leaderboard.build import render
+    from omicsbench.leaderboard.build import tables
     from omicsbench.leaderboard.check import check_made, check_records
     from omicsbench.leaderboard.rerun import repeat
     from omicsbench.tasks import data_dir_of
@@ -89,14 +100,13 @@ def check(
         raise RequestError(f"--records {records}: no such folder")
     registry = registry_of(())
     tasks, folder = all_tasks(registry, tasks_dirs), data_dir_of(data_dir)
-    findings = check_records(records, tasks, folder)
+    findings = check_records(records, registry, tasks, folder)
     for again in repeat(findings.copies, registry, tasks, folder):
         if again.outcome in ("differs", "not repeated"):
             findings.problems.append(f"{again.record.cell.label}: run again: {again.outcome}: {again.reason}")
     made = 0
     if not records_only and findings.records:
-        shown = {name: task for name, task in tasks.items() if task.redistributable}
-        files = render(findings.records, tasks, splits_of(shown, folder, hidden=tuple(tasks)), findings.speed)
+        files = tables(findings.records, tasks, findings.speed)
         findings.problems += check_made(files, out)
         made = len(files)
     if as_json:
@@ -124,13 +134,17 @@ def check(
     return 1 if findings.problems else 0
 
 
-def _load(folder: Path) -> list[Record]:
+def _load(folder: Path, tasks: Mapping[str, Task]) -> tuple[list[Record], Mapping[str, Task], list[SpeedRecord]]:
+    """The records of a store, the tasks, and its speed records; what is left out of tables is said."""
+    from omicsbench.cli.report import warn_of_outdated
     from omicsbench.errors import RequestError
-    from omicsbench.records import find, load
+    from omicsbench.records.store import read_cells
+    from omicsbench.speed_records import files_of_speeds, read_speeds
 
     if not folder.is_dir():
         raise RequestError(f"--records {folder}: no such folder; run this in a checkout, or name the folder of records")
-    records = [load(path) for path in find(folder)]
+    records = read_cells(folder)
     if not records:
         raise RequestError(f"--records {folder}: no record in this folder")
-    return records
+    warn_of_outdated(records)
+    return records, tasks, [record for path in files_of_speeds(folder) for record in read_speeds(path)]

@@ -12,6 +12,7 @@ from omicsbench.cli.common import all_tasks, data_option, registry_of, tasks_opt
 
 if TYPE_CHECKING:
     from omicsbench.leaderboard.truth import Splits
+    from omicsbench.protocols import Split
     from omicsbench.records import Record
     from omicsbench.tasks import Task
 
@@ -24,14 +25,23 @@ if TYPE_CHECKING:
 def command(folder: Path, out: Path | None, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
     """Make the HTML report of a folder of records."""
     from omicsbench.errors import RequestError
-    from omicsbench.records import find, load
+    from omicsbench.records.store import read_records
     from omicsbench.tasks import data_dir_of
 
-    records = [load(path) for path in find(folder)]
+    records = read_records(folder)
     if not records:
         raise RequestError(f"{folder}: no record in this folder; `omicsbench run --out {folder}` makes them")
+    warn_of_outdated(records)
     known = all_tasks(registry_of(()), tasks_dirs)
     click.echo(write(records, known, out or folder / "report.html", data_dir_of(data_dir)))
+
+
+def warn_of_outdated(records: Sequence[Record]) -> None:
+    """Say which records are left out of tables and plots, because others of their task are newer and not like them."""
+    from omicsbench.leaderboard.summary import outdated
+
+    for reason, old in outdated(records).items():
+        warn(f"{len(old)} records are left out: made before what newer ones of the task stand on changed ({reason})")
 
 
 def write(records: Sequence[Record], tasks: Mapping[str, Task], out: Path, data_dir: Path | None) -> Path:
@@ -46,13 +56,15 @@ def splits_of(tasks: Mapping[str, Task], data_dir: Path | None, hidden: Collecti
 
     Those in ``hidden`` that are not in ``tasks`` have none either, and nothing is said of it.
     """
+    from omicsbench.data import fold_data
     from omicsbench.errors import RequestError
     from omicsbench.planning import split_of
-    from omicsbench.protocols import Split
+    from omicsbench.setting import setting_of
 
     without = set(hidden) - set(tasks)
 
-    def splits(task: str, protocol: str, fold: str) -> Split | None:
+    def splits(record: Record, protocol: str) -> Split | None:
+        task, cell = record.cell.task, record.cell
         if task in without:
             return None
         if task not in tasks:
@@ -60,7 +72,9 @@ def splits_of(tasks: Mapping[str, Task], data_dir: Path | None, hidden: Collecti
             warn(f"task {task!r} is not known here: shown without its data; name its folder by --tasks-dir")
             return None
         try:
-            return split_of(tasks[task], tasks[task].fold(fold), protocol, data_dir)
+            fold = tasks[task].fold(cell.fold)
+            now = setting_of(tasks[task], cell.protocol, fold_data(tasks[task], fold, data_dir))
+            return None if now.differences(cell.setting) else split_of(tasks[task], fold, protocol, data_dir)
         except RequestError as reason:
             without.add(task)
             warn(f"task {task!r} is shown without its data: {reason}")

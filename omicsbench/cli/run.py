@@ -25,7 +25,7 @@ from omicsbench.cli.common import (
 
 if TYPE_CHECKING:
     from omicsbench.planning import Planned
-    from omicsbench.records import Record
+    from omicsbench.records import Cell, Record
     from omicsbench.tasks import Task
 
 
@@ -91,7 +91,8 @@ def command(
     plugins_dirs: tuple[Path, ...],
 ) -> int:
     """Fit models, predict held-out strains, score them."""
-    from omicsbench.planning import Request, finished, plan
+    from omicsbench.planning import Request, plan
+    from omicsbench.records import renew
     from omicsbench.runner import Settings, run
     from omicsbench.tasks import data_dir_of
 
@@ -112,8 +113,12 @@ def command(
         data_dir=folder,
     )
     planned = plan(request, registry)
-    done = {} if force else {p.cell.key: r for p in planned if (r := finished(p, out, retry_failed)) is not None}
+    if not dry_run:
+        renew(out)
+    done, again = _resumed(planned, out, force, retry_failed)
     todo = [p for p in planned if p.cell.key not in done]
+    for line in _reasons(again):
+        click.echo(line, err=True)
     if dry_run:
         return _dry_run(planned, done, as_json)
     records = list(done.values())
@@ -127,6 +132,32 @@ def command(
     _show(records, known, out, as_json)
     click.echo(f"report: {report}", err=as_json)
     return 0 if all(record.status == "ok" for record in records) else 1
+
+
+def _resumed(
+    planned: Sequence[Planned], out: Path, force: bool, retry_failed: bool
+) -> tuple[dict[str, Record], dict[str, list[Cell]]]:
+    """What is finished, by key; and which cells have a record of other content, by what is not as it was."""
+    from omicsbench.planning import finished
+
+    done: dict[str, Record] = {}
+    again: dict[str, list[Cell]] = {}
+    for one in () if force else planned:
+        record, changes = finished(one, out, retry_failed)
+        if record is not None:
+            done[one.cell.key] = record
+        elif changes:
+            again.setdefault("; ".join(changes), []).append(one.cell)
+    return done, again
+
+
+def _reasons(again: dict[str, list[Cell]]) -> list[str]:
+    """One line a reason: how many finished cells run again, of which models."""
+    return [
+        f"{len(cells)} finished cell{'s' if len(cells) > 1 else ''} ({', '.join(sorted({c.model for c in cells}))}) "
+        f"run again: {reason}"
+        for reason, cells in again.items()
+    ]
 
 
 def _pick(known: dict[str, Task], names: Sequence[str], folds: Sequence[str], data_dir: Path | None) -> list[Task]:
@@ -205,7 +236,7 @@ def _report(records: Sequence[Record], tasks: dict[str, Task], out: Path, data_d
 def _show(records: Sequence[Record], tasks: dict[str, Task], out: Path, as_json: bool) -> None:
     from omicsbench.leaderboard.summary import groups
     from omicsbench.leaderboard.terminal import run_table
-    from omicsbench.records import path_of
+    from omicsbench.records import builtins, path_of
 
     for record in records:
         if record.error is not None:
@@ -213,9 +244,7 @@ def _show(records: Sequence[Record], tasks: dict[str, Task], out: Path, as_json:
         elif record.status == "diverged":
             warn(f"{record.cell.label}: diverged in {record.diverged_strains} of {record.strains} strains")
     if as_json:
-        import msgspec
-
-        emit_json([{**msgspec.to_builtins(r), "path": str(path_of(r.cell, out))} for r in records])
+        emit_json([{**builtins(r), "path": str(path_of(r.cell, out))} for r in records])
         return
     screen = console()
     for group in groups(records):

@@ -18,14 +18,17 @@ from omicsbench.cli.common import all_tasks, console, data_option, exits, regist
     show_default=True,
     help="The folder of records of a checkout.",
 )
+@click.option("--replace", is_flag=True, help="Remove files of the leaderboard whose every record these make anew.")
 @click.option("--dry-run", is_flag=True, help="Check and show the table, write nothing.")
 @data_option
 @tasks_option
 @exits
-def command(results: Path, to: Path, dry_run: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> int:
-    """Check the records below RESULTS and copy what may be published. Exit code 1 where one is refused."""
+def command(
+    results: Path, to: Path, replace: bool, dry_run: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]
+) -> int:
+    """Check the records below RESULTS and add what may be published. Exit code 1 where one is refused."""
     from omicsbench.errors import RequestError
-    from omicsbench.leaderboard.submission import collect, deliver
+    from omicsbench.leaderboard.submission import collect, deliver, replaced
     from omicsbench.leaderboard.summary import groups
     from omicsbench.leaderboard.terminal import run_table
     from omicsbench.tasks import data_dir_of
@@ -43,16 +46,19 @@ def command(results: Path, to: Path, dry_run: bool, data_dir: Path | None, tasks
     for group in groups(found.records):
         screen.print(run_table(group, tasks.get(group.task)))
         screen.print()
-    without = sum(any(s.omitted for s in record.scores.values()) for record in found.records)
-    size = 0 if dry_run else deliver(found, to)
+    old = [] if dry_run else replaced(found, to)
+    written = [] if dry_run else deliver(found, to)
     click.echo(
-        f"{len(found.records)} records to publish ({without} of them without all predictions), {len(found.known)} are "
-        f"there already, {len(found.problems)} refused"
+        f"{len(found.records)} records to publish, {len(found.known)} are there already, {len(found.problems)} refused"
     )
     if found.speed:
         click.echo(f"{len(found.speed)} speed records to publish")
-    if (found.records or found.speed) and not dry_run:
-        click.echo(f"{size / 1e6:.2f} MB written to {to}. For the pull request:")
-        click.echo("  omicsbench leaderboard build && omicsbench leaderboard check")
-        click.echo(f"  git add {to.parent} && git commit")
+    if written:
+        size = sum(path.stat().st_size for path in written)
+        click.echo(f"{size / 1e6:.2f} MB in {len(written)} new files below {to}. For the pull request:")
+        click.echo(f"  git add {to} && git commit")
+    for path in old:
+        if replace:
+            path.unlink()
+        click.echo(f"{path}: every record in it is made anew" + (", removed" if replace else "; --replace removes it"))
     return 1 if found.problems else 0

@@ -57,11 +57,10 @@ def command(
 
     from omicsbench.errors import RequestError
     from omicsbench.leaderboard.rerun import TOLERANCE, repeat
-    from omicsbench.records import find, load
+    from omicsbench.records.store import read_records
     from omicsbench.tasks import data_dir_of
 
-    files = [file for path in paths for file in (find(path) if path.is_dir() else [path])]
-    records = [load(file) for file in dict.fromkeys(files)]
+    records = list({record.key: record for path in paths for record in read_records(path)}.values())
     if not records:
         raise RequestError(f"{', '.join(map(str, paths))}: no record in there")
     if row is not None:

@@ -1,4 +1,4 @@
-"""Everything made from records: tables, claims, site, and the tables in README. ``check`` makes it again to compare."""
+"""Everything made from records: tables and claims, which are committed, the tables in README, and the site."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from omicsbench.tasks import Task
 BASELINE = "derivative-ml"
 SPEED_HEAD = """# Speed
 
-Made from the speed records in [records/bench/](records/bench) by `omicsbench leaderboard build`; `make speed` measures
+Made from the speed records below [records/](records) by `omicsbench leaderboard build`; `make speed` measures
 them again. Each model in a fresh process of its own, one at a time. First: the first call, compilation included. ×: how
 many times faster than that row, never across hardware. Integration error: the trajectory against the model's own field
 at a tight tolerance. How to read it, and what a ratio depends on: [docs/speed.md](../docs/speed.md)."""
@@ -28,10 +28,8 @@ BLOCK = re.compile(r"<!-- leaderboard (\S+) (\S+) -->\n.*?<!-- end -->", re.DOTA
 """Where README wants a table: ``<!-- leaderboard TASK PROTOCOL -->`` … ``<!-- end -->``."""
 
 
-def render(
-    records: Sequence[Record], tasks: Mapping[str, Task], splits: Splits, speed: Sequence[SpeedRecord] = ()
-) -> dict[str, str]:
-    """Every file made from ``records`` and from those of ``speed``, by its path below the leaderboards' folder."""
+def tables(records: Sequence[Record], tasks: Mapping[str, Task], speed: Sequence[SpeedRecord] = ()) -> dict[str, str]:
+    """Every table made from ``records`` and from those of ``speed``, by its path below the leaderboards' folder."""
     found = groups(records)
     boards = [board(group, tasks.get(group.task)) for group in found]
     files = {"README.md": _readme(boards, bool(speed))}
@@ -43,8 +41,15 @@ def render(
     comparisons = compare(found, tasks, BASELINE)
     if comparisons:
         files["claims.md"] = claims_markdown(comparisons, BASELINE)
+    return files
+
+
+def pages(
+    records: Sequence[Record], tasks: Mapping[str, Task], splits: Splits, speed: Sequence[SpeedRecord] = ()
+) -> dict[str, str]:
+    """Every table, and every page of the site below ``site/``."""
     site = render_site(records, tasks, splits, speed, BASELINE)
-    return files | {f"site/{path}": text for path, text in site.items()}
+    return tables(records, tasks, speed) | {f"site/{path}": text for path, text in site.items()}
 
 
 def write(files: Mapping[str, str], out: Path) -> None:
@@ -78,7 +83,7 @@ def _readme(boards: Sequence[Board], speed: bool) -> str:
     parts = [
         "# Leaderboards",
         "Made from the records in [records/](records/) by `omicsbench leaderboard build`; `omicsbench leaderboard "
-        "check` holds them against each other. The same with plots: [site/index.html](site/index.html).",
+        "check` holds them against each other. `omicsbench leaderboard site` makes the same with plots.",
         "Skill is 1 − NRMSE / NRMSE of the best trivial baseline: 1 is perfect, below 0 having no model is better. "
         "Models that a paired bootstrap cannot tell apart share a rank.",
     ]

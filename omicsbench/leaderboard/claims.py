@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from omicsbench.leaderboard.bootstrap import interval
 from omicsbench.leaderboard.summary import Entry, Group
 from omicsbench.metrics import improvement
 from omicsbench.protocols import PROTOCOLS
@@ -178,28 +179,26 @@ def _gain(
     task: Task,
 ) -> Gain | None:
     """Paired by fold and seed; a baseline without randomness has one seed, which pairs with all."""
-    rows = []
+    rows: dict[str, list[Array]] = {}
     for (fold, seed), mine in found.items():
         theirs = baseline.get((fold, seed), baseline.get((fold, 0)))
         if theirs is not None and np.isfinite(theirs).all():
-            rows.append(improvement(mine, theirs)[np.array(task.counted)])
+            rows.setdefault(fold, []).append(improvement(mine, theirs)[np.array(task.counted)])
     if not rows:
         return None
-    table = np.stack(rows)
+    by_fold = [np.stack(of_fold) for _, of_fold in sorted(rows.items())]
     names = [state.name for state, counts in zip(task.states, task.counted, strict=True) if counts]
-    state = names[int(np.nanargmax(np.nanmedian(table, axis=0)))]
-    return Gain(scope, entry.label, label, spread(np.nanmax(table, axis=1)), state, spread(np.nanmean(table, axis=1)))
+    state = names[int(np.nanargmax(np.nanmedian(np.concatenate(by_fold), axis=0)))]
+    maximum, mean = (spread([of(table, axis=1) for table in by_fold]) for of in (np.nanmax, np.nanmean))
+    return Gain(scope, entry.label, label, maximum, state, mean)
 
 
-def spread(values: Array, draws: int = 2000) -> Spread:
-    """Median over cells with a 95 % percentile bootstrap interval; the same for the same values in any order."""
-    ordered = np.sort(values)
-    median = float(np.median(ordered))
-    if not np.isfinite(ordered).all():
-        return Spread(median, float(ordered[0]), float(ordered[-1]), float(ordered[-1]), ordered.size)
-    picks = np.random.default_rng(0).integers(ordered.size, size=(draws, ordered.size))
-    lower, upper = np.quantile(np.median(ordered[picks], axis=1), (0.025, 0.975))
-    return Spread(median, float(lower), float(upper), float(ordered[-1]), ordered.size)
+def spread(by_fold: Sequence[Array]) -> Spread:
+    """Median over folds and seeds of values, one array a fold, with its 95 % bootstrap interval."""
+    ordered = np.sort(np.concatenate(by_fold))
+    median, best = float(np.median(ordered)), float(ordered[-1])
+    low, high = interval(by_fold) if np.isfinite(ordered).all() else (float(ordered[0]), best)
+    return Spread(median, low, high, best, ordered.size)
 
 
 def _ratios(group: Group | None, baseline: str) -> list[Ratio]:

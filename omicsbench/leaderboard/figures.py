@@ -12,7 +12,8 @@ from omicsbench.leaderboard.formats import number
 from omicsbench.leaderboard.summary import Entry, Group, median_record
 from omicsbench.leaderboard.truth import Curve, Splits, curves, split_for
 from omicsbench.metrics import Scored, nrmse
-from omicsbench.records import Record, from_json
+from omicsbench.records import Record
+from omicsbench.scoring import at_target
 from omicsbench.trajectory import Array
 
 Figure = dict[str, Any]
@@ -24,7 +25,7 @@ TRIVIAL_COLOUR = "#767676"
 TRIVIAL_DASHES = ("dot", "dash", "dashdot", "longdash")
 ORACLE_COLOUR = "#444444"
 TRUTH_COLOUR = "#000000"
-MANY_TIMES = 40
+MANY_TIMES = 20
 """Beyond this many scored times only the median seed is drawn."""
 HEADROOM = 3.0
 """Plots open at most this many times as high as the truth; what leaves them is said in words."""
@@ -85,29 +86,16 @@ class Panel:
     notes: tuple[str, ...]
 
 
-def drawn_target(records: Sequence[Record]) -> str | None:
-    """The first target whose prediction some record still holds."""
-    for record in records:
-        for name, scores in record.scores.items():
-            if scores.prediction is not None:
-                return name
-    return None
-
-
 def lines(group: Group, fold: str) -> list[Line]:
-    """Every stored prediction of a fold, one target; of many times the median seed's only."""
-    target = drawn_target([r for e in group.entries for r in e.records if r.cell.fold == fold])
+    """Every stored prediction of a fold; of many times the median seed's only."""
     found = []
     for entry in group.ordered():
-        stored = {}
-        for record in entry.of_fold(fold):
-            if target in record.scores and (prediction := record.scores[target].prediction) is not None:
-                stored[record.cell.seed] = record, prediction
-        middle = median_record(record for record, _ in stored.values())
-        for record, prediction in stored.values():
-            if record is middle or len(prediction.t) <= MANY_TIMES:
-                t, x = np.array(prediction.t), from_json(prediction.x)
-                found.append(Line(entry, record, record is middle, t, x))
+        stored = [record for record in entry.of_fold(fold) if record.prediction is not None]
+        middle = median_record(stored)
+        for record in stored:
+            assert record.prediction is not None
+            if record is middle or record.prediction.t.size <= MANY_TIMES:
+                found.append(Line(entry, record, record is middle, record.prediction.t, record.prediction.x))
     return found
 
 
@@ -124,9 +112,13 @@ def telling_strains(drawn: Sequence[Line], splits: Splits, most: int = 3) -> lis
     if len(names) <= most or split is None:
         return list(enumerate(names))[:most]
     line = next((line for line in drawn if line.entry.role == "model"), drawn[0])
-    target = next(t for t in split.targets if split.inputs.t[t.index].size == line.t.size)
+    prediction = line.record.prediction
+    x = None if prediction is None else at_target(prediction, split.targets[0], split)
+    if x is None:
+        return list(enumerate(names))[:most]
+    truth = split.targets[0].truth
     errors = [
-        float(np.nanmean(nrmse(Scored(target.truth[row : row + 1], line.x[row : row + 1], split.scale))))
+        float(np.nanmean(nrmse(Scored(truth[row : row + 1], x[row : row + 1], split.scale))))
         for row in range(len(names))
     ]
     order = np.argsort(errors, kind="stable")
@@ -183,7 +175,7 @@ def _panel(
         "data": traces,
         "layout": {
             "xaxis": {"title": {"text": "hours"}, "rangemode": "tozero"},
-            "yaxis": {"range": [low, high]},
+            "yaxis": {"range": rounded(np.array([low, high]))},
             "shapes": shapes,
         },
     }
@@ -195,6 +187,8 @@ def _prediction(line: Line, row: int, column: int, unit: str, x0: Array | None, 
     few = t.size <= MANY_TIMES
     if x0 is not None and t[0] > 0:
         t, x = np.concatenate([[0.0], t]), np.concatenate([[x0[row, column]], x])
+    elif x0 is not None and np.isnan(x[0]) and not np.isnan(x[1:]).all():
+        x = np.concatenate([[x0[row, column]], x[1:]])
     seed = "" if line.record.deterministic else f", seed {line.record.cell.seed}"
     return {
         "type": "scatter",

@@ -18,7 +18,8 @@ from omicsbench.leaderboard.summary import Entry, Group, median_record
 from omicsbench.leaderboard.truth import Splits, split_for
 from omicsbench.leaderboard.verdict import TOLERANCE, Verdict, judge
 from omicsbench.protocols import PROTOCOLS, Protocol
-from omicsbench.records import Record, from_json
+from omicsbench.records import Record
+from omicsbench.scoring import at_target
 from omicsbench.tasks import Task
 from omicsbench.trajectory import Array
 
@@ -165,7 +166,7 @@ def _verdicts(group: Group, entry: Entry, column: int, splits: Splits, learns: b
     """By fold the verdict on the median seed; by number of training strains where folds differ in that."""
     pooled: dict[str, list[tuple[Array, Array]]] = {}
     for fold in entry.folds:
-        record = median_record(r for r in entry.of_fold(fold) if not r.scores or _predicts(r))
+        record = median_record(r for r in entry.of_fold(fold) if not r.scores or r.prediction is not None)
         pair = None if record is None else _pair(record, splits, column)
         if record is not None and pair is not None:
             pooled.setdefault(f"n={record.training_strains}" if learns else fold, []).append(pair)
@@ -175,20 +176,13 @@ def _verdicts(group: Group, entry: Entry, column: int, splits: Splits, learns: b
     ]
 
 
-def _predicts(record: Record) -> bool:
-    return any(scores.prediction is not None for scores in record.scores.values())
-
-
 def _pair(record: Record, splits: Splits, column: int) -> tuple[Array, Array] | None:
     """Truth and prediction (B, T) of one state; a failed cell predicted nothing; None where either is not to be had."""
     split = split_for(record, splits)
     if split is None:
         return None
-    for target in split.targets:
-        truth = target.truth[:, :, column]
-        if not record.scores:
-            return truth, np.full(truth.shape, np.nan)
-        prediction = record.scores[target.name].prediction
-        if prediction is not None:
-            return truth, from_json(prediction.x)[:, :, column]
-    return None
+    truth = split.targets[0].truth[:, :, column]
+    if record.prediction is None:
+        return truth, np.full(truth.shape, np.nan)
+    x = at_target(record.prediction, split.targets[0], split)
+    return None if x is None else (truth, x[:, :, column])

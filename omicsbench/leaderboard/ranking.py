@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from omicsbench.leaderboard import bootstrap
 from omicsbench.leaderboard.summary import Entry, Group
 from omicsbench.protocols import PROTOCOLS
 from omicsbench.trajectory import Array
 
-RESAMPLES = 2000
 FEWEST_PAIRS = 6
 """Of fewer pairs that all agree, a sign test still gives p = 2 · 0.5⁵ > 0.05."""
 ENOUGH_SEEDS = 5
@@ -143,7 +143,7 @@ def compare(one: Cells, other: Cells) -> int:
     by_fold = paired(one, other)
     if sum(pairs.size for pairs in by_fold) < FEWEST_PAIRS:
         return 0
-    low, high = _bootstrap(by_fold)
+    low, high = bootstrap.interval(by_fold)
     return 1 if low > 0 else -1 if high < 0 else 0
 
 
@@ -152,25 +152,9 @@ def interval(cells: Cells) -> tuple[float, float]:
     by_fold = [np.array(list(of_fold.values())) for of_fold in cells.values() if of_fold]
     if not by_fold:
         return float("nan"), float("nan")
-    low, high = _bootstrap(by_fold)
+    low, high = bootstrap.interval(by_fold)
     return _shown(low), _shown(high)
 
 
 def _shown(value: float) -> float:
     return float("-inf") if value <= FAILED / 4 else value
-
-
-def _bootstrap(by_fold: Sequence[Array]) -> tuple[float, float]:
-    """2.5 % and 97.5 % quantiles of the median: folds drawn with replacement, then seeds within each.
-
-    The generator is seeded anew each time, so that an interval depends on its values alone.
-    """
-    rng = np.random.default_rng(0)
-    sizes = np.array([values.size for values in by_fold])
-    most = int(sizes.max())
-    table = np.stack([np.resize(np.sort(values), most) for values in by_fold])
-    fold = rng.integers(len(by_fold), size=(RESAMPLES, len(by_fold), 1))
-    seed = (rng.random((RESAMPLES, len(by_fold), most)) * sizes[fold]).astype(np.int64)
-    medians = np.median(table[fold, seed].reshape(RESAMPLES, -1), axis=1)
-    low, high = np.quantile(medians, (0.025, 0.975))
-    return float(low), float(high)

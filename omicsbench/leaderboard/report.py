@@ -50,7 +50,7 @@ def render_report(records: Sequence[Record], tasks: Mapping[str, Task], splits: 
             started=(min(r.started for r in records), max(r.started for r in records)),
             environments=environments(records),
             versions=sorted({(r.cell.model, r.cell.distribution, r.cell.version) for r in records}),
-            harness=sorted({r.cell.harness for r in records}),
+            harness=sorted({r.environment.packages.get("omicsbench", "") for r in records if r.environment}),
         )
     )
 

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from omicsbench.data import fold_data
 from omicsbench.environment import gpus
 from omicsbench.errors import RequestError
-from omicsbench.planning import Planned
+from omicsbench.planning import Planned, differences
 from omicsbench.plugins import Registry
 from omicsbench.records import Record, from_json
 from omicsbench.runner import Settings, run
+from omicsbench.setting import setting_of
 from omicsbench.tasks import Task, pick
 
 TOLERANCE = 0.05
@@ -48,15 +50,15 @@ def planned_of(record: Record, registry: Registry, tasks: Mapping[str, Task], da
     task = pick(tasks, cell.task)
     fold = task.fold(cell.fold)
     offer = registry.model(cell.model)
-    if offer.version != cell.version:
-        raise RequestError(f"{cell.label}: made by {cell.distribution} {cell.version}, here is {offer.version}")
     if cell.device == "cuda" and not gpus():
         raise RequestError(
             f"{cell.label}: made on {record.environment.gpu if record.environment else 'a GPU'}, none here"
         )
-    data = fold_data(task, fold, data_dir)
-    if data.sha256 != cell.data_sha256:
-        raise RequestError(f"{cell.label}: made from other data (sha256 {cell.data_sha256[:12]}…)")
+    setting = setting_of(task, cell.protocol, fold_data(task, fold, data_dir))
+    now = msgspec.structs.replace(cell, setting=setting, code=offer.code.digest, version=offer.version)
+    if changed := differences(cell, now):
+        made, here = f"{cell.distribution} {cell.version}", f"{offer.distribution} {offer.version}"
+        raise RequestError(f"{cell.label}: {'; '.join(changed)} (made by {made}, here is {here})")
     return Planned(cell, task, fold, offer, data_dir)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from omicsbench.leaderboard.board import Board, board
+from omicsbench.leaderboard.bootstrap import RESAMPLES
 from omicsbench.leaderboard.pages import HOME, Plots, Section, environment, section
-from omicsbench.leaderboard.ranking import FEWEST_PAIRS, RESAMPLES, Standing
+from omicsbench.leaderboard.ranking import FEWEST_PAIRS, Standing
 from omicsbench.leaderboard.report import environments
 from omicsbench.leaderboard.speed_page import parts as speed_parts
 from omicsbench.leaderboard.summary import Entry, groups, median_record
@@ -107,7 +108,13 @@ def _overview(boards: Sequence[Board]) -> list[Line]:
             entry = row.standing.entry
             if entry.role == "trivial" and row.standing.place != entry.place:
                 continue  # It stands in the ranking of each GPU too.
-            variant = (entry.model, entry.version, tuple(entry.parameters.items()), entry.place)
+            variant = (
+                entry.model,
+                entry.version,
+                entry.records[0].cell.code,
+                tuple(entry.parameters.items()),
+                entry.place,
+            )
             found.setdefault(variant, [None] * len(boards))[n] = row.standing
     lines: list[Line] = []
     for standings in sorted(found.values(), key=lambda standings: -sum(one is not None for one in standings)):

@@ -13,20 +13,20 @@ import numpy as np
 from omicsbench.metrics import skill
 from omicsbench.parameters import Value
 from omicsbench.protocols import PROTOCOLS
-from omicsbench.records import Record, Timing, hardware
+from omicsbench.records import Record, Setting, Timing, hardware
 from omicsbench.scoring import best_trivial
 from omicsbench.spec import Role
 from omicsbench.trajectory import Array
 
-Variant = tuple[str, str, tuple[tuple[str, Value], ...], str]
-"""Model, version, parameters, place."""
+Variant = tuple[str, str, str, tuple[tuple[str, Value], ...], str]
+"""Model, version, code, parameters, place."""
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
     """All records of one model (with its parameters) in one place. Failed cells count as infinite error.
 
-    ``label`` is the model's name, with the version, parameters and place that tell it from its namesakes.
+    ``label`` is the model's name, with the version, code, parameters and place that tell it from its namesakes.
     ``place`` is ``cpu`` or the name of a GPU.
     """
 
@@ -214,9 +214,34 @@ def _mean(record: Record, metric: str) -> float:
     return float("nan") if value is None else value
 
 
+OF_FOLD = ("data", "strains")
+"""Parts of a setting in which the folds of one task may differ."""
+
+
+def outdated(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records that cannot stand beside newer ones of their task and protocol, by what has changed since."""
+    found: dict[str, list[Record]] = {}
+    newest: dict[tuple[str, ...], Setting] = {}
+    for record in sorted(records, key=lambda r: (r.started, r.key), reverse=True):
+        cell = record.cell
+        latest = newest.setdefault((cell.task, cell.protocol), cell.setting)
+        changed = [part for part in cell.setting.differences(latest) if part not in OF_FOLD]
+        if not changed:
+            here = newest.setdefault((cell.task, cell.protocol, cell.fold), cell.setting)
+            changed = [part for part in cell.setting.differences(here) if part in OF_FOLD]
+        if changed:
+            found.setdefault(f"{cell.task}: {', '.join(changed)}", []).append(record)
+    return found
+
+
 def groups(records: Iterable[Record]) -> list[Group]:
-    """Records by task and protocol, and in each by model, parameters and device."""
-    ordered = sorted(records, key=lambda r: (r.cell.task, r.cell.protocol, r.cell.model, r.cell.fold, r.cell.seed))
+    """Records by task and protocol, and in each by model, parameters and device; ``outdated`` ones are left out."""
+    records = list(records)
+    old = {record.key for some in outdated(records).values() for record in some}
+    ordered = sorted(
+        (r for r in records if r.key not in old),
+        key=lambda r: (r.cell.task, r.cell.protocol, r.cell.model, r.cell.fold, r.cell.seed),
+    )
     by_group: dict[tuple[str, str], list[Record]] = {}
     for record in ordered:
         by_group.setdefault((record.cell.task, record.cell.protocol), []).append(record)
@@ -229,15 +254,15 @@ def _group(task: str, protocol: str, records: Sequence[Record]) -> Group:
     variants: dict[Variant, list[Record]] = {}
     for record in records:
         cell = record.cell
-        variant = (cell.model, cell.version, tuple(cell.parameters.items()), _place(record, records))
+        variant = (cell.model, cell.version, cell.code, tuple(cell.parameters.items()), _place(record, records))
         variants.setdefault(variant, []).append(record)
     entries = [
         Entry(
             label=_label(variant, variants),
             model=variant[0],
             version=variant[1],
-            parameters=dict(variant[2]),
-            place=variant[3],
+            parameters=dict(variant[3]),
+            place=variant[4],
             role=same[0].role,
             records=tuple(same),
             best_trivial=trivial,
@@ -259,12 +284,14 @@ def _place(record: Record, among: Iterable[Record]) -> str:
 
 def _label(variant: Variant, among: Iterable[Variant]) -> str:
     """The model's name and whatever tells this variant from the others of that name."""
-    model, version, parameters, place = variant
+    model, version, code, parameters, place = variant
     namesakes = [other for other in among if other[0] == model]
     apart = [version] if len({other[1] for other in namesakes}) > 1 else []
-    others = [dict(other[2]) for other in namesakes]
+    if len({other[2] for other in namesakes if other[1] == version}) > 1:
+        apart.append(f"code {code[:8] or 'unknown'}")
+    others = [dict(other[3]) for other in namesakes]
     apart += [f"{k}={v}" for k, v in parameters if any(k not in other or other[k] != v for other in others)]
-    if len({other[3] for other in namesakes}) > 1:
+    if len({other[4] for other in namesakes}) > 1:
         apart.append("CPU" if place == "cpu" else place)
     return f"{model} ({', '.join(apart)})" if apart else model
 

@@ -11,8 +11,9 @@ from omicsbench.protocols import Split
 from omicsbench.records import Record
 from omicsbench.trajectory import Array
 
-Splits = Callable[[str, str, str], Split | None]
-"""The split of (task, protocol, fold), or None where its data cannot be had or may not be shown."""
+Splits = Callable[[Record, str], Split | None]
+"""The split of a record's fold under a protocol, or None where its data cannot be had, may not be shown, or are no
+longer those that the record was made with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,21 +29,14 @@ class Curve:
     points: bool
 
 
-def no_truth(task: str, protocol: str, fold: str) -> Split | None:
+def no_truth(record: Record, protocol: str) -> Split | None:
     """For whoever has no data, or may not show them."""
     return None
 
 
 def split_for(record: Record, splits: Splits) -> Split | None:
-    """The split a record was scored on, or None where there is none or it is no longer the same.
-
-    A simulated truth may differ between machines in its last digit: the hash of its task stands for it.
-    """
-    cell = record.cell
-    split = splits(cell.task, cell.protocol, cell.fold)
-    if split is None or (split.reality is None and split.truth_sha256 != record.truth_sha256):
-        return None
-    return split
+    """The split a record was scored on, or None where it cannot be had."""
+    return splits(record, record.cell.protocol)
 
 
 def curves(record: Record, splits: Splits) -> list[Curve]:
@@ -50,12 +44,11 @@ def curves(record: Record, splits: Splits) -> list[Curve]:
     split = split_for(record, splits)
     if split is None:
         return []
-    cell = record.cell
     found = {target.name: target for target in split.targets}
     home = dict.fromkeys(found, split)
     if "measured" not in found:
         # Of an interpolated truth, show also what was measured.
-        measured = splits(cell.task, "measured", cell.fold)
+        measured = splits(record, "measured")
         if measured is not None:
             found.update({target.name: target for target in measured.targets})
             home.update({target.name: measured for target in measured.targets})

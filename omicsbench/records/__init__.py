@@ -1,0 +1,51 @@
+"""Records: what cells leave behind, as files of a run and as the store of a leaderboard."""
+
+from omicsbench.records.cells import (
+    SCHEMA,
+    Cell,
+    CellStatus,
+    Environment,
+    Failure,
+    Latency,
+    Part,
+    Prediction,
+    Record,
+    Setting,
+    TargetScores,
+    Timing,
+    hardware,
+    rounded_timing,
+)
+from omicsbench.records.files import SPEED_SUFFIX, builtins, encode, find, load, path_of, renew, save, write
+from omicsbench.records.rounding import as_stored, from_json, rounded_tree, significant, to_json
+
+__all__ = [
+    "SCHEMA",
+    "SPEED_SUFFIX",
+    "Cell",
+    "CellStatus",
+    "Environment",
+    "Failure",
+    "Latency",
+    "Part",
+    "Prediction",
+    "Record",
+    "Setting",
+    "TargetScores",
+    "Timing",
+    "as_stored",
+    "builtins",
+    "encode",
+    "find",
+    "from_json",
+    "hardware",
+    "load",
+    "path_of",
+    "renew",
+    "rounded_timing",
+    "rounded_tree",
+    "save",
+    "significant",
+    "to_json",
+    "write",
+]
