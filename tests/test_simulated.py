@@ -20,7 +20,6 @@ from omicsbench.making import make, pin
 from omicsbench.pinned import FILE, Pin, open_pin, packed
 from omicsbench.probes import RAISE
 from omicsbench.protocols import FoldData, poison, prepare
-from omicsbench.scoring import LARGEST_PREDICTION
 from omicsbench.simulated import draw_strains, simulated_fold, times_of
 from omicsbench.tasks import Fold, Task, find_tasks, load_task
 
@@ -225,16 +224,9 @@ def test_persistence_answers_no_question_of_a_metabolic_engineer(records: dict[s
 
 def test_predictions_are_kept(records: dict[str, Any]) -> None:
     for record in records.values():
-        for target, times in (("truth", 36), ("measured", 8)):
-            assert record["scores"][target]["omitted"] == ""
-            assert np.array(record["scores"][target]["prediction"]["x"]).shape == (50, times, 6)
-
-
-@pytest.mark.parametrize("name", SUITE)
-def test_no_prediction_of_the_suite_is_too_large_for_a_record(name: str) -> None:
-    task = find_tasks()[name]
-    split = prepare(task, "measured", fold_data(task, task.folds[0]))
-    assert max(target.truth.size for target in split.targets) <= LARGEST_PREDICTION
+        assert record["prediction"]["t"] == list(range(0, 73, 2))
+        assert np.array(record["prediction"]["x"]).shape == (50, 37, 6)
+        assert record["cell"]["setting"]["data"] == sha256_of("limonene-sim")
 
 
 @pytest.mark.parametrize("name", SUITE)
