@@ -21,12 +21,12 @@ check: $(INSTALLED)
 
 leaderboard: $(INSTALLED)
 	OMICSBENCH=$(BIN)/omicsbench leaderboards/fill
-	$(BIN)/omicsbench submit results/leaderboard
+	$(BIN)/omicsbench submit --replace results/leaderboard
 	$(BIN)/omicsbench leaderboard build
 
 speed: $(INSTALLED)
 	OMICSBENCH=$(BIN)/omicsbench leaderboards/measure
-	$(BIN)/omicsbench submit results/speed
+	$(BIN)/omicsbench submit --replace results/speed
 	$(BIN)/omicsbench leaderboard build
 
 docs: $(INSTALLED)
@@ -38,12 +38,11 @@ asv: $(INSTALLED)
 	$(BIN)/asv machine --yes
 	$(BIN)/asv run $(ASV_FLAGS) --show-stderr --python=same --set-commit-hash=$$(git rev-parse HEAD)
 
-# Leaderboards, documentation and the benchmarks of the commits, as they are published.
+# Leaderboards, documentation and the benchmarks of the commits, as they are published: nothing of it is in git.
 site: docs asv
 	$(BIN)/asv publish
 	rm -rf site/leaderboards
-	mkdir site/leaderboards
-	cp -R leaderboards/site leaderboards/tables leaderboards/*.md site/leaderboards
+	$(BIN)/omicsbench leaderboard site --out site/leaderboards
 	cp docs/front.html site/index.html
 
 install: $(INSTALLED)

@@ -202,6 +202,8 @@ def shell(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             cwd=tmp_path,
             env=_clean_environment(tmp_path / "cache") | variables,
             start_new_session=True,
+            # Whoever runs the tests in the background may ignore it, and a child would inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         started.append(process)
         return process

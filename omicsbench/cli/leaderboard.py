@@ -70,7 +70,7 @@ def site(
     shown = tasks if with_measured else {name: task for name, task in tasks.items() if task.redistributable}
     found, _, speed = _load(records, tasks)
     write(pages(found, tasks, splits_of(shown, data_dir_of(data_dir), hidden=tuple(tasks)), speed), out)
-    click.echo(out / "site" / "index.html")
+    click.echo(out / "index.html")
 
 
 @command.command("check")

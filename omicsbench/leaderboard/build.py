@@ -47,9 +47,8 @@ def tables(records: Sequence[Record], tasks: Mapping[str, Task], speed: Sequence
 def pages(
     records: Sequence[Record], tasks: Mapping[str, Task], splits: Splits, speed: Sequence[SpeedRecord] = ()
 ) -> dict[str, str]:
-    """Every table, and every page of the site below ``site/``."""
-    site = render_site(records, tasks, splits, speed, BASELINE)
-    return tables(records, tasks, speed) | {f"site/{path}": text for path, text in site.items()}
+    """Every page of the site, and every table beside them."""
+    return tables(records, tasks, speed) | render_site(records, tasks, splits, speed, BASELINE)
 
 
 def write(files: Mapping[str, str], out: Path) -> None:
@@ -63,7 +62,7 @@ def write(files: Mapping[str, str], out: Path) -> None:
 
 def stale(files: Mapping[str, str], out: Path) -> list[Path]:
     """Tables and pages below ``out`` that are not among ``files``."""
-    made = ("speed.md", "tables/*.md", "tables/*.csv", "site/speed.html", "site/tasks/*.html", "site/models/*.html")
+    made = ("speed.md", "tables/*.md", "tables/*.csv", "speed.html", "tasks/*.html", "models/*.html")
     there = [path for pattern in made for path in sorted(out.glob(pattern))]
     return [path for path in there if path.relative_to(out).as_posix() not in files]
 

@@ -46,12 +46,12 @@ def test_the_front_page_leads_to_what_make_site_puts_there() -> None:
     folders = {
         "docs": re.search(r"sphinx .* docs (\S+)", makefile),
         "asv": re.search(r'"html_dir": "(\S+)"', (ROOT / "asv.conf.json").read_text(encoding="utf-8")),
-        "leaderboards/site": re.search(r"cp -R leaderboards/site .* (site/leaderboards)$", makefile, re.MULTILINE),
+        "leaderboards": re.search(r"leaderboard site --out (site/leaderboards)$", makefile, re.MULTILINE),
     }
     assert {name: found and found[1] for name, found in folders.items()} == {
         "docs": "site/docs",
         "asv": "site/asv",
-        "leaderboards/site": "site/leaderboards",
+        "leaderboards": "site/leaderboards",
     }
     links = re.findall(r'href="([^"]+\.html)"', (ROOT / "docs" / "front.html").read_text(encoding="utf-8"))
-    assert sorted(links) == [f"{name}/index.html" for name in ("asv", "docs", "leaderboards/site")]
+    assert sorted(links) == [f"{name}/index.html" for name in ("asv", "docs", "leaderboards")]
