@@ -209,7 +209,8 @@ def _pin(task: Task) -> Pin | None:
 
 
 def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
 
 
 def _strains_of(task: Task, fold: Fold, names: Sequence[str]) -> tuple[int, list[int]]:
@@ -266,14 +267,14 @@ def _made_train(pin: Pin | None, task: Task, fold: Fold) -> Shown:
 
     number, ks = _strains_of(task, fold, fold.train)
     place = None if pin is None else _draws(pin).get(number)
-    pinned = [k for k in ks if place is not None and pin is not None and k < pin.header.strains]
-    missing = [k for k in ks if k not in pinned]
+    least = 0 if pin is None or place is None else pin.header.strains
+    pinned, missing = [k for k in ks if k < least], [k for k in ks if k >= least]
     strains = draw_strains(task, number, missing, gated=pin is None)
     made = kinetics.Shown.of(strains, times_of(task), _virtual(task).sampling)
-    if not pinned or pin is None:
+    if pin is None or not pinned:
         return made
-    place_of = {k: row for row, k in enumerate([*pinned, *missing])}
-    order = [place_of[k] for k in ks]
+    row_of = {k: row for row, k in enumerate([*pinned, *missing])}
+    order = [row_of[k] for k in ks]
     x, u = (np.concatenate([pin.array(f"{place}/{name}")[pinned], getattr(made, name)])[order] for name in ("x", "u"))
     return kinetics.Shown(x, u)
 

@@ -530,3 +530,20 @@ def test_a_pathway_of_ones_own_is_pinned_like_the_suites(
     assert data.sha256 == task.sbml.sha256
     assert data.reality is None
     assert (len(data.held_out), len(data.train)) == (5, 3)
+
+
+def test_an_sbml_file_that_was_edited_since_generates_and_says_so(
+    cli: Callable[..., Any], own_pathway: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert cli("data", "make", "two-step", "--tasks-dir", own_pathway).code == 0
+    path, task = own_pathway / "two_step.xml", load_task(own_pathway)
+    before, pinned = hashlib.sha256(path.read_bytes()).hexdigest(), simulated_fold(task, task.folds[0])
+    path.write_text(path.read_text() + "<!-- edited -->\n")
+    now = hashlib.sha256(path.read_bytes()).hexdigest()
+    data = simulated_fold(task, task.folds[0])
+    assert [record.getMessage() for record in caplog.records] == [
+        f"two-step: its strains.zip was made with model {before[:12]}…, task.toml says {now[:12]}…: "
+        "strains are generated; `omicsbench data make two-step` pins them"
+    ]
+    assert data.sha256 != pinned.sha256
+    np.testing.assert_allclose(data.train[0].x, pinned.train[0].x, rtol=1e-9)
