@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from omicsbench.data import fold_data, locate
+from omicsbench.files import read_text
 from omicsbench.planning import split_of
 from omicsbench.protocols import PROTOCOLS, out_of_range, poison, prepare
 from omicsbench.tasks import Fold, Task
@@ -80,10 +82,9 @@ def _numbers(task: Task, path: Path) -> dict[str, dict[float, dict[str, float]]]
     """Every numeric column of the file, whether the task uses it or not: faults come in the others too."""
     assert task.source is not None
     table: dict[str, dict[float, dict[str, float]]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        for row in csv.DictReader(stream):
-            strain, hour = row.pop(task.source.strain_column), float(row.pop(task.source.time_column))
-            table.setdefault(strain, {})[hour] = {name: _number(text) for name, text in row.items()}
+    for row in csv.DictReader(io.StringIO(read_text(path), newline="")):
+        strain, hour = row.pop(task.source.strain_column), float(row.pop(task.source.time_column))
+        table.setdefault(strain, {})[hour] = {name: _number(text) for name, text in row.items()}
     return table
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from omicsbench.errors import DataError, DataUnavailable, suggest
+from omicsbench.files import read_bytes, read_text
 from omicsbench.protocols import FoldData
 from omicsbench.simulated import pinned_file, simulated_fold
 from omicsbench.tasks import Fold, Source, Task
@@ -101,7 +103,7 @@ def _source(task: Task) -> Source:
 
 def sha256_of(path: Path) -> str:
     """The checksum of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(path, DataError)).hexdigest()
 
 
 def _check_sum(path: Path, wanted: str) -> None:
@@ -141,11 +143,8 @@ def read_series(task: Task, path: Path) -> dict[str, Trajectory]:
 def _table(path: Path) -> tuple[Sequence[str], list[tuple[int, dict[str, str | None]]]]:
     """The header of a CSV, and its rows with the number of the line each ends on."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            return reader.fieldnames or [], [(reader.line_num, row) for row in reader]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        reader = csv.DictReader(io.StringIO(read_text(path, DataError), newline=""))
+        return reader.fieldnames or [], [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV file: {error}") from None
 

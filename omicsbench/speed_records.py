@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from omicsbench.errors import RecordError
+from omicsbench.files import write
 from omicsbench.records import (
     SPEED_SUFFIX,
     Cell,
@@ -23,7 +24,6 @@ from omicsbench.records import (
     builtins,
     encode,
     hardware,
-    write,
 )
 from omicsbench.records.cells import Count, Digest, Line, Seconds
 from omicsbench.records.files import convert, read_json
@@ -101,7 +101,7 @@ def path_of(record: SpeedRecord, out: Path) -> Path:
 def save(record: SpeedRecord, out: Path) -> Path:
     """Write a speed record where it belongs below ``out``; raises ``RecordError`` where that cannot be."""
     path = path_of(record, out)
-    write(path, encode(record))
+    write(path, encode(record), RecordError)
     return path
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from omicsbench.errors import RequestError, suggest
+from omicsbench.files import read_text
 from omicsbench.model import TaskInfo
 
+NAME = r"\w[\w .,+()=@'-]{0,59}"
+"""Names of tasks and folds: they stand in paths."""
+NAME_RULE = "at most 60 letters, digits, spaces or any of . , + ( ) = @ ' - _, a letter or digit first"
+LONGEST_HORIZON = 1e6
+"""Hours."""
+MOST_STRAINS, MOST_DRAWS = 100_000, 1_000
+"""Of a simulated task: more would not be drawn in a lifetime."""
 BUILTIN = Path(__file__).parent / "builtin_tasks"
 
 
@@ -155,7 +162,7 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def fold(self, name: str) -> Fold:
         """The fold of that name. Raises ``RequestError`` with the nearest known one."""
         found = next((fold for fold in self.folds if fold.name == name), None)
-        numbers = re.fullmatch(r"n([1-9]\d*)-d(\d+)", name)
+        numbers = re.fullmatch(r"n([1-9]\d{0,4})-d(\d{1,3})", name, re.ASCII)
         if found is None and self.virtual is not None and numbers is not None:
             return self.virtual.fold(int(numbers[1]), int(numbers[2]))
         if found is None:
@@ -168,15 +175,16 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 def load_task(folder: Path) -> Task:
     """The task in ``folder``. Raises ``RequestError`` naming file, key and what is wrong with it."""
     path = folder / "task.toml"
+    if not path.exists():
+        raise RequestError(f"{folder}: no task.toml in this folder")
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RequestError(f"{folder}: no task.toml in this folder") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raw = tomllib.loads(read_text(path))
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
         raise RequestError(f"{path}: not valid TOML: {error}") from None
+    name = folder.resolve().name
     refuse_unknown_keys(raw, Task, str(path), hidden=("name", "folder"))
     try:
-        task = msgspec.convert({**raw, "name": folder.name, "folder": str(folder.resolve())}, Task)
+        task = msgspec.convert({**raw, "name": name, "folder": str(folder.resolve())}, Task)
     except msgspec.ValidationError as error:
         raise RequestError(f"{path}: {error}") from None
     if task.virtual is not None and not task.folds:
@@ -204,6 +212,11 @@ def refuse_unknown_keys(raw: object, kind: Any, where: str, hidden: tuple[str, .
 
 
 def _check(task: Task, where: str) -> None:
+    for what, name in (("the folder's name", task.name), *(("fold", fold.name) for fold in task.folds)):
+        if not re.fullmatch(NAME, name):
+            raise RequestError(f"{where}: {what} {name[:60]!r} cannot be used in paths: {NAME_RULE}")
+    if unprintable := next((text for text in _texts(msgspec.to_builtins(task)) if not text.isprintable()), None):
+        raise RequestError(f"{where}: {unprintable[:60]!r} holds a character that cannot be shown; take it out")
     states = [state.name for state in task.states]
     for what, names in (("state", states), ("control", [control.name for control in task.controls])):
         if not names:
@@ -222,8 +235,10 @@ def _check(task: Task, where: str) -> None:
             )
     if len(task.excluded) >= len(states):
         raise RequestError(f"{where}: every state is excluded; at least one must count")
-    if not 0 < task.horizon < math.inf:
-        raise RequestError(f"{where}: horizon must be a positive number of hours, got {task.horizon:g}")
+    if not 0 < task.horizon <= LONGEST_HORIZON:
+        raise RequestError(
+            f"{where}: horizon must be a positive number of hours, at most {LONGEST_HORIZON:g}, got {task.horizon:g}"
+        )
     names = [fold.name for fold in task.folds]
     for name in names:
         if names.count(name) > 1:
@@ -240,6 +255,19 @@ def _check(task: Task, where: str) -> None:
     virtual = task.virtual
     if virtual is not None and min((virtual.held_out, virtual.draws, *virtual.strains)) < 1:
         raise RequestError(f"{where}: held_out, draws and strains must be at least 1")
+    if virtual is not None and max((virtual.held_out, *virtual.strains)) > MOST_STRAINS:
+        raise RequestError(f"{where}: at most {MOST_STRAINS} strains can be drawn")
+    if virtual is not None and virtual.draws > MOST_DRAWS:
+        raise RequestError(f"{where}: at most {MOST_DRAWS} draws can be made")
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in JSON values."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from _texts(item)
 
 
 def find_tasks(folders: Iterable[Path] = ()) -> dict[str, Task]:

@@ -64,7 +64,7 @@ def _audit_simulated(task: Task, as_json: bool) -> int:
     out = console()
 
     def line(text: str) -> None:
-        out.print(text, markup=False)
+        out.print(text)
 
     line(f"{task.name}: {task.title}")
     for fault in task.faults:
@@ -104,9 +104,9 @@ def _print(task: Task, result: Audit) -> None:
 
     out = console()
     strains = list(result.times)
-    out.print(f"[bold]{task.name}[/bold]: {task.title}")
+    out.print(f"{task.name}: {task.title}", style="bold")
     for fault in task.faults:
-        out.print(f"  known: {fault}", markup=False)
+        out.print(f"  known: {fault}")
     out.print()
     table = Table(title="measured values", title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("series")
@@ -116,21 +116,22 @@ def _print(task: Task, result: Audit) -> None:
         table.add_row(name, *[str(result.measured[strain, name]) for strain in strains])
     out.print(table)
     out.print()
-    out.print("[bold]duplicated series between strains[/bold] (every column of the file)")
+    out.print("duplicated series between strains (every column of the file)", style="bold")
     used = {quantity.column or quantity.name for quantity in (*task.states, *task.controls)}
     for column, one, other in result.duplicates:
         use = "used by the task" if column in used else "not used by the task"
-        out.print(f"  {column}: {one} = {other} at every time ({use})", markup=False)
+        out.print(f"  {column}: {one} = {other} at every time ({use})")
     if not result.duplicates:
         out.print("  none")
     out.print()
-    out.print("[bold]controls of the held-out strain outside the training range[/bold] (factor of peaks, above 1.05)")
+    out.print("controls of the held-out strain outside the training range (factor of peaks, above 1.05)", style="bold")
     for fold, factors in result.out_of_range.items():
         beyond = sorted(((f, name) for name, f in factors.items() if f > 1.05), reverse=True)
-        out.print(f"  {fold}: " + (", ".join(f"{name} {f:.3g}×" for f, name in beyond) or "none"), markup=False)
+        out.print(f"  {fold}: " + (", ".join(f"{name} {f:.3g}×" for f, name in beyond) or "none"))
     out.print()
-    out.print("[bold]leak test[/bold] (every held-out value but x(0) and u(t) replaced)")
+    out.print("leak test (every held-out value but x(0) and u(t) replaced)", style="bold")
     for test in result.leak_tests:
         word = "inputs change" if test.leaks else "no input changes"
-        verdict = "as it must be" if test.leaks == test.expected else "[bold red]LEAK[/bold red]"
-        out.print(f"  {test.fold} {test.protocol}: {word}: {verdict}")
+        right = test.leaks == test.expected
+        verdict = "as it must be" if right else "LEAK"
+        out.print(f"  {test.fold} {test.protocol}: {word}: {verdict}", style="" if right else "bold red")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omicsbench.cli.common import (
+    PathType,
+    Seconds,
     all_tasks,
     console,
     data_option,
@@ -49,7 +51,7 @@ DEFAULT_BASELINE = "derivative-ml"
 @click.option("--batches", callback=_numbers, default="1,10,100,1000,10000", show_default=True, help="Virtual strains.")
 @click.option(
     "--limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=10.0,
     show_default=True,
     metavar="S",
@@ -57,8 +59,8 @@ DEFAULT_BASELINE = "derivative-ml"
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="Rounds through all models.")
 @click.option("--set", "settings", multiple=True, metavar="[MODEL.]NAME=VALUE", help="A parameter. May be repeated.")
-@click.option("--params", type=click.Path(path_type=Path), help="A TOML file with one table of parameters a model.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--params", type=PathType(path_type=Path), help="A TOML file with one table of parameters a model.")
+@click.option("--out", type=PathType(path_type=Path), default=Path("results"), show_default=True)
 @json_option
 @data_option
 @tasks_option
@@ -170,7 +172,7 @@ def print_boards(records: Sequence[SpeedRecord], baseline: str) -> None:
 
     screen = console()
     for board in boards(records):
-        screen.print(board.title, markup=False)
+        screen.print(board.title)
         for head, rows in (one_strain(board, baseline), throughput(board)):
             table = Table(show_edge=False, pad_edge=False)
             for n, name in enumerate(head):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from omicsbench.cli.common import emit_json, exits, json_option, plugins_option, registry_of
+from omicsbench.cli.common import Seconds, emit_json, exits, json_option, plugins_option, registry_of
 
 
 @click.command("check")
@@ -14,7 +14,7 @@ from omicsbench.cli.common import emit_json, exits, json_option, plugins_option,
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter. May be repeated.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=300.0,
     show_default=True,
     metavar="S",

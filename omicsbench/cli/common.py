@@ -18,23 +18,51 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 
+
+class PathType(click.Path):
+    """A path; an empty one is refused, for it would mean the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value in ("", b""):
+            self.fail("the name is empty; write . for the current folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """A positive number of seconds."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=1e7)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return number
+
+
+MOST_SEEDS = 10_000
+"""Seeds a model may be run with."""
+
 plugins_option = click.option(
     "--plugins-dir",
     "plugins_dirs",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PathType(path_type=Path),
     help="A folder of one-file plugins. May be repeated.",
 )
 tasks_option = click.option(
     "--tasks-dir",
     "tasks_dirs",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PathType(path_type=Path),
     help="A task folder, or a folder of them. May be repeated.",
 )
 data_option = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=PathType(path_type=Path),
     help="A folder looked in first for data files (default: OMICSBENCH_DATA).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
@@ -73,7 +101,12 @@ def all_tasks(registry: Registry, tasks_dirs: tuple[Path, ...]) -> dict[str, Tas
 
 def warn(text: str) -> None:
     """One line on stderr."""
-    click.echo(f"warning: {text}", err=True)
+    click.echo(f"warning: {plain(text)}", err=True)
+
+
+def plain(text: str) -> str:
+    """Text that a terminal shows and does not obey: what cannot be shown is written as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
 def emit_json(value: Any) -> None:
@@ -82,14 +115,22 @@ def emit_json(value: Any) -> None:
 
 
 def console(stderr: bool = False) -> Console:
-    """A rich console; as wide as it needs to be where output is not a terminal."""
+    """A rich console; as wide as it needs to be where output is not a terminal.
+
+    Text is text: what is in brackets is no markup, whatever a task or a record is called.
+    """
     import sys
 
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(
-        stderr=stderr, width=None if stream.isatty() else 200, highlight=False, soft_wrap=not stream.isatty()
+        stderr=stderr,
+        width=None if stream.isatty() else 200,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=not stream.isatty(),
     )
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from omicsbench.cli.bench import print_boards
-from omicsbench.cli.common import all_tasks, console, emit_json, json_option, registry_of, tasks_option
+from omicsbench.cli.common import PathType, all_tasks, console, emit_json, json_option, registry_of, tasks_option
 
 
 @click.command("compare")
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("folders", nargs=-1, type=PathType(path_type=Path))
 @click.option("--baseline", default="derivative-ml", show_default=True, help="The model that others are held against.")
 @json_option
 @tasks_option
@@ -48,13 +48,13 @@ def command(folders: tuple[Path, ...], baseline: str, as_json: bool, tasks_dirs:
 
     out = console()
     for comparison in found:
-        out.print(f"[bold]{comparison.task}[/bold]")
+        out.print(comparison.task, style="bold")
         for title, (head, *rows) in tables(comparison):
             table = Table(*head, title=title, title_justify="left", show_edge=False, pad_edge=False)
             for row in rows:
-                table.add_row(*[cell.replace("[", "\\[") for cell in row])
+                table.add_row(*row)
             out.print(table)
             out.print()
-        out.print(verdict(comparison), markup=False)
+        out.print(verdict(comparison))
         out.print()
     print_boards(measured, baseline)

@@ -51,10 +51,10 @@ def show(task: str | None, as_json: bool, data_dir: Path | None, tasks_dirs: tup
         return
     out = console()
     for row in rows:
-        out.print(f"[bold]{row['task']}[/bold]: {row['state']}")
+        out.print(f"{row['task']}: {row['state']}", style="bold")
         for key in ("path", "file", "sha256", "source", "licence", "citation"):
             if row[key]:
-                out.print(f"  {key:9}{row[key]}", markup=False)
+                out.print(f"  {key:9}{row[key]}")
 
 
 @command.command("fetch")

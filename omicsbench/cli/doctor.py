@@ -99,7 +99,7 @@ def _print(report: dict[str, Any]) -> None:
     out = console()
 
     def line(text: str) -> None:
-        out.print(text, markup=False)
+        out.print(text)
 
     line(f"omicsbench {report['omicsbench']}, Python {report['python']}, {report['platform']}")
     versions = [f"{name} {version or '(not installed)'}" for name, version in report["libraries"].items()]

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omicsbench.cli.common import all_tasks, data_option, emit_json, exits, json_option, registry_of, tasks_option
+from omicsbench.cli.common import (
+    PathType,
+    all_tasks,
+    data_option,
+    emit_json,
+    exits,
+    json_option,
+    registry_of,
+    tasks_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +30,7 @@ SITE, LOCAL = Path("site/leaderboards"), Path("site-measured")
 
 records_option = click.option(
     "--records",
-    type=click.Path(path_type=Path),
+    type=PathType(path_type=Path),
     default=HOME / "records",
     show_default=True,
     help="The folder of records.",
@@ -35,7 +44,7 @@ def command() -> None:
 
 @command.command("build")
 @records_option
-@click.option("--out", type=click.Path(path_type=Path), default=HOME, show_default=True, help="Where to write.")
+@click.option("--out", type=PathType(path_type=Path), default=HOME, show_default=True, help="Where to write.")
 @data_option
 @tasks_option
 def build(records: Path, out: Path, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
@@ -53,7 +62,7 @@ def build(records: Path, out: Path, data_dir: Path | None, tasks_dirs: tuple[Pat
 
 @command.command("site")
 @records_option
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write. [site/leaderboards, or site-measured]")
+@click.option("--out", type=PathType(path_type=Path), help="Where to write. [site/leaderboards, or site-measured]")
 @click.option("--with-measured", is_flag=True, help="Show the measured points: a local copy, never to be published.")
 @data_option
 @tasks_option
@@ -75,7 +84,7 @@ def site(
 
 @command.command("check")
 @records_option
-@click.option("--out", type=click.Path(path_type=Path), default=HOME, show_default=True, help="The made tables.")
+@click.option("--out", type=PathType(path_type=Path), default=HOME, show_default=True, help="The made tables.")
 @click.option("--records-only", is_flag=True, help="Check the records, not what is made from them.")
 @json_option
 @data_option

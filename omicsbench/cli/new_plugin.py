@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from omicsbench.cli.common import plugins_option, registry_of
+from omicsbench.cli.common import PathType, plugins_option, registry_of
 
 
 @click.command("new-plugin")
@@ -16,7 +16,7 @@ from omicsbench.cli.common import plugins_option, registry_of
 @click.option(
     "--dir",
     "folder",
-    type=click.Path(path_type=Path),
+    type=PathType(path_type=Path),
     default=Path(),
     help="Where to write it (default: here).",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omicsbench.cli.common import all_tasks, registry_of, tasks_option
+from omicsbench.cli.common import PathType, all_tasks, registry_of, tasks_option
 
 if TYPE_CHECKING:
     from omicsbench.templates.columns import Table
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @click.command("new-task")
 @click.argument("name")
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), required=True, help="The measured series.")
+@click.option("--csv", "csv_file", type=PathType(path_type=Path), required=True, help="The measured series.")
 @click.option(
-    "--dir", "folder", type=click.Path(path_type=Path), default=Path(), help="Where to write it (default: here)."
+    "--dir", "folder", type=PathType(path_type=Path), default=Path(), help="Where to write it (default: here)."
 )
 @tasks_option
 def command(name: str, csv_file: Path, folder: Path, tasks_dirs: tuple[Path, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omicsbench.cli.common import all_tasks, data_option, registry_of, tasks_option, warn
+from omicsbench.cli.common import PathType, all_tasks, data_option, registry_of, tasks_option, warn
 
 if TYPE_CHECKING:
     from omicsbench.leaderboard.truth import Splits
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write. [FOLDER/report.html]")
+@click.argument("folder", type=PathType(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=PathType(dir_okay=False, path_type=Path), help="The file to write. [FOLDER/report.html]")
 @data_option
 @tasks_option
 def command(folder: Path, out: Path | None, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:

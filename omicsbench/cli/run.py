@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omicsbench.cli.common import (
+    PathType,
+    Seconds,
     all_tasks,
     console,
     data_option,
@@ -55,11 +57,11 @@ def _numbers(context: click.Context, option: click.Parameter, value: str | None)
 @click.option("--protocol", "protocols", multiple=True, default=("measured",), show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds a model is run with.")
 @click.option("--set", "settings", multiple=True, metavar="[MODEL.]NAME=VALUE", help="A parameter. May be repeated.")
-@click.option("--params", type=click.Path(path_type=Path), help="A TOML file with one table of parameters a model.")
+@click.option("--params", type=PathType(path_type=Path), help="A TOML file with one table of parameters a model.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="auto", show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Cells that run at a time.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=1800.0, show_default=True, metavar="S")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--timeout", type=Seconds(), default=1800.0, show_default=True, metavar="S")
+@click.option("--out", type=PathType(path_type=Path), default=Path("results"), show_default=True)
 @click.option("--force", is_flag=True, help="Run finished cells again.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and timed-out cells again.")
 @click.option("--dry-run", is_flag=True, help="List the cells and stop.")
@@ -250,7 +252,7 @@ def _show(records: Sequence[Record], tasks: dict[str, Task], out: Path, as_json:
     for group in groups(records):
         screen.print(run_table(group, tasks.get(group.task)))
         screen.print()
-    screen.print(f"records: {out}", markup=False, soft_wrap=True)
+    screen.print(f"records: {out}", soft_wrap=True)
 
 
 class _Display:
@@ -268,10 +270,10 @@ class _Display:
 
         self.failed = 0
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from omicsbench.cli.common import all_tasks, console, data_option, exits, registry_of, tasks_option
+from omicsbench.cli.common import PathType, all_tasks, console, data_option, exits, registry_of, tasks_option
 
 
 @click.command("submit")
-@click.argument("results", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("results", type=PathType(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--to",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False, path_type=Path),
     default=Path("leaderboards/records"),
     show_default=True,
     help="The folder of records of a checkout.",

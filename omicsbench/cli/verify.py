@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from omicsbench.cli.common import (
+    PathType,
+    Seconds,
     all_tasks,
     data_option,
     emit_json,
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("paths", nargs=-1, required=True, metavar="RECORD...", type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="RECORD...", type=PathType(exists=True, path_type=Path))
 @click.option("--row", help="Only the cells of this row of a leaderboard, by its label.")
 @click.option("--sample", type=click.IntRange(min=1), help="Only so many of them, drawn at random.")
 @click.option(
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     help="Largest relative difference of any state's NRMSE that is still the same result. [0.05]",
 )
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=1800.0, show_default=True, metavar="S")
+@click.option("--timeout", type=Seconds(), default=1800.0, show_default=True, metavar="S")
 @json_option
 @data_option
 @tasks_option

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from omicsbench.files import write as write_file
 from omicsbench.leaderboard.board import Board, board, markdown, to_csv
 from omicsbench.leaderboard.claims import compare
 from omicsbench.leaderboard.claims_text import markdown as claims_markdown
@@ -56,8 +57,7 @@ def write(files: Mapping[str, str], out: Path) -> None:
     for path in stale(files, out):
         path.unlink()
     for name, text in files.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_text(text, encoding="utf-8")
+        write_file(out / name, text)
 
 
 def stale(files: Mapping[str, str], out: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from omicsbench.files import write
 from omicsbench.leaderboard import charts, formats
 from omicsbench.leaderboard.figures import Figure, Panel, Style, panels, styles
 from omicsbench.leaderboard.summary import Entry, Group, median_record
@@ -56,6 +57,14 @@ def environment() -> jinja2.Environment:
     made.globals.update(asset=lambda name: Markup((HOME / "assets" / name).read_text(encoding="utf-8")))
     made.globals.update(tolerance=TOLERANCE, derived_names=DERIVED)
     return made
+
+
+def write_with_plotly(out: Path, html: str) -> None:
+    """Write a page, and the script that draws its plots beside it. Raises ``RequestError`` where that cannot be."""
+    write(out, html)
+    plotly = out.parent / PLOTLY.name
+    if not plotly.exists() or plotly.stat().st_size != PLOTLY.stat().st_size:
+        write(plotly, PLOTLY.read_bytes())
 
 
 class Plots:

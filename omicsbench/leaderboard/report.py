@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from omicsbench.leaderboard.pages import PLOTLY, Plots, environment, section
+from omicsbench.leaderboard.pages import Plots, environment, section, write_with_plotly
 from omicsbench.leaderboard.summary import groups
 from omicsbench.leaderboard.truth import Splits, no_truth
 from omicsbench.records import Environment, Record
@@ -19,19 +17,14 @@ def write_report(records: Iterable[Record], tasks: Mapping[str, Task], out: Path
     """Write the report of ``records`` to the file ``out`` and return it. Nothing in it needs a network.
 
     ``splits`` gives the split of (task, protocol, fold), or None where its data cannot be had: without it there
-    are no measured points and no verdicts. Raises ``ValueError`` where there is no record.
+    are no measured points and no verdicts. Raises ``ValueError`` where there is no record, ``RequestError`` where the
+    file cannot be written.
     """
     found = list(records)
     if not found:
         raise ValueError("a report needs at least one record")
     html = render_report(found, tasks, splits)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    plotly = out.parent / PLOTLY.name
-    if not plotly.exists() or plotly.stat().st_size != PLOTLY.stat().st_size:
-        shutil.copyfile(PLOTLY, plotly)
-    temporary = out.with_name(f".{out.name}.tmp")
-    temporary.write_text(html, encoding="utf-8")
-    os.replace(temporary, out)
+    write_with_plotly(out, html)
     return out
 
 

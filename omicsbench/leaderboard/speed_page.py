@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 from omicsbench.leaderboard.board import markdown_table
 from omicsbench.leaderboard.figures import COLOURS, SYMBOLS, Figure
 from omicsbench.leaderboard.formats import seconds
-from omicsbench.leaderboard.pages import PLOTLY, Plots, environment
+from omicsbench.leaderboard.pages import Plots, environment, write_with_plotly
 from omicsbench.leaderboard.report import environments
 from omicsbench.leaderboard.speed import Board, Table, boards, notes, one_strain, rate, throughput
 from omicsbench.speed_records import SpeedRecord
@@ -95,9 +93,5 @@ def write_page(records: Sequence[SpeedRecord], baseline: str, out: Path) -> Path
             plots=Plots(),
         )
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PLOTLY, out.parent / PLOTLY.name)
-    temporary = out.with_name(f".{out.name}.tmp")
-    temporary.write_text(html, encoding="utf-8")
-    os.replace(temporary, out)
+    write_with_plotly(out, html)
     return out

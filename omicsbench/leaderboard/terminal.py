@@ -24,7 +24,7 @@ def run_table(group: Group, task: Task | None) -> Table:
         unit = f" [{units[state]}]" if state in units else ""
         name = f"{state}{unit}{' *' if state in excluded else ''}"
         cells = [f"{number(e.per_state('rmse')[n])} ({number(e.per_state('nrmse')[n])})" for e in entries]
-        table.add_row(_plain(name), *cells, end_section=n == len(group.states) - 1)
+        table.add_row(name, *cells, end_section=n == len(group.states) - 1)
     table.add_row("mean NRMSE", *[number(e.median("nrmse")) for e in entries])
     folds = list(dict.fromkeys(fold for e in entries for fold in e.folds))
     for fold in folds if len(folds) > 1 else []:
@@ -43,9 +43,3 @@ def run_table(group: Group, task: Task | None) -> Table:
         )
         table.caption_justify = "left"
     return table
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

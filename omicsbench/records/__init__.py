@@ -16,7 +16,7 @@ from omicsbench.records.cells import (
     hardware,
     rounded_timing,
 )
-from omicsbench.records.files import SPEED_SUFFIX, builtins, encode, find, load, path_of, renew, save, write
+from omicsbench.records.files import SPEED_SUFFIX, builtins, encode, find, load, path_of, renew, save
 from omicsbench.records.rounding import as_stored, from_json, rounded_tree, significant, to_json
 
 __all__ = [
@@ -47,5 +47,4 @@ __all__ = [
     "save",
     "significant",
     "to_json",
-    "write",
 ]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +12,7 @@ import msgspec
 import numpy as np
 
 from omicsbench.errors import RecordError, suggest
+from omicsbench.files import read_bytes, write
 from omicsbench.records.cells import SCHEMA, Cell, Part, Record
 from omicsbench.records.migration import OLD_NAME, migrated
 from omicsbench.records.rounding import to_json
@@ -22,8 +20,6 @@ from omicsbench.trajectory import Array
 
 SPEED_SUFFIX = ".speed.json"
 """What the files of ``omicsbench.speed_records`` end with: they may lie among these."""
-LARGEST_FILE = 200_000_000
-"""Bytes of a file that is read at all."""
 DEEPEST = 30
 """Levels that JSON in a record may be nested."""
 
@@ -67,32 +63,10 @@ def path_of(cell: Cell, out: Path) -> Path:
 
 
 def save(record: Record, out: Path) -> Path:
-    """Write a record where it belongs below ``out``, and say where. Raises ``RecordError`` as ``write`` does."""
+    """Write a record where it belongs below ``out``, and say where. Raises ``RecordError`` where that cannot be."""
     path = path_of(record.cell, out)
-    write(path, encode(record))
+    write(path, encode(record), RecordError)
     return path
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write under a temporary name, then rename: a reader never sees half of a file.
-
-    Raises ``RecordError`` where the folder or the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def load(path: Path) -> Record:
@@ -135,7 +109,7 @@ def convert(raw: Any, kind: type[Kind], schema: int, where: str) -> Kind:
 
 def read_json(path: Path) -> Any:
     """The JSON values in a regular file of bounded size and depth. Raises ``RecordError``."""
-    return parse(read_bytes(path), str(path))
+    return parse(read_bytes(path, RecordError), str(path))
 
 
 def parse(content: bytes, where: str) -> Any:
@@ -147,19 +121,6 @@ def parse(content: bytes, where: str) -> Any:
     if not _is_shallow(raw):
         raise RecordError(f"{where}: nested deeper than {DEEPEST} levels; this is no record of omicsbench")
     return raw
-
-
-def read_bytes(path: Path) -> bytes:
-    """All bytes of a regular file of bounded size. Raises ``RecordError``."""
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise RecordError(f"{path}: cannot be read: not a regular file")
-        if found.st_size > LARGEST_FILE:
-            raise RecordError(f"{path}: {found.st_size / 1e6:.0f} MB, more than {LARGEST_FILE / 1e6:.0f} MB")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def find(out: Path) -> Iterator[Path]:

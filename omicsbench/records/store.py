@@ -20,8 +20,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from omicsbench.errors import RecordError
+from omicsbench.files import read_bytes, write
 from omicsbench.records.cells import SCHEMA, Part, Prediction, Record
-from omicsbench.records.files import builtins, checked, find, load, parse, read_bytes, record_of, write
+from omicsbench.records.files import builtins, checked, find, load, parse, record_of
 from omicsbench.records.rounding import from_steps, to_steps
 from omicsbench.trajectory import Array
 
@@ -61,7 +62,7 @@ def read_file(path: Path) -> list[Record]:
         rows.append(record_of({**line, "prediction": None}, f"{path}, line {n}"))
         places.append(stored)
     if any(place is not None for place in places):
-        binary = read_bytes(path.with_suffix(BINARY))
+        binary = read_bytes(path.with_suffix(BINARY), RecordError)
         if hashlib.sha256(binary).hexdigest() != header.get("predictions"):
             raise RecordError(
                 f"{path.with_suffix(BINARY)}: not the predictions that {path.name} names; fetch both again"
@@ -72,7 +73,7 @@ def read_file(path: Path) -> list[Record]:
 
 def read_lines(path: Path) -> tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]:
     """The first line of a file, and each other line, whole, with its number. Raises ``RecordError``."""
-    content = read_bytes(path)
+    content = read_bytes(path, RecordError)
     lines = content.split(b"\n")
     header = parse(lines[0], f"{path}, line 1")
     if not isinstance(header, dict) or not isinstance(header.get("shared"), dict):
@@ -105,7 +106,7 @@ def write_cells(records: Sequence[Record], folder: Path) -> list[Path]:
         for row, place in zip(rows, places, strict=True):
             row["prediction"] = place
         if binary:
-            write(path.with_suffix(BINARY), binary)
+            write(path.with_suffix(BINARY), binary, RecordError)
         write_lines(rows, path, predictions=hashlib.sha256(binary).hexdigest() if binary else None)
         written += [path, path.with_suffix(BINARY)] if binary else [path]
     return written
@@ -116,7 +117,7 @@ def write_lines(rows: Sequence[dict[str, Any]], path: Path, **head: Any) -> None
     shared = _common(rows)
     first = {"schema": SCHEMA, "records": len(rows), **head, "shared": shared}
     lines = [msgspec.json.encode(value) for value in (first, *(_rest(row, shared) for row in rows))]
-    write(path, b"\n".join(lines) + b"\n")
+    write(path, b"\n".join(lines) + b"\n", RecordError)
 
 
 def superseded(folder: Path, keys: Sequence[str], axes: Sequence[str]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import statistics
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from omicsbench.data import MISSING
 from omicsbench.errors import RequestError
+from omicsbench.files import read_text
 
 STRAIN = {"strain", "genotype", "construct", "mutant", "clone", "line", "organism"}
 TIME = {"hour", "hours", "time", "t", "h", "timepoint"}
@@ -89,12 +91,9 @@ class Table:
 def read(path: Path) -> Sheet:
     """A CSV. Raises ``RequestError`` where it is none, or where its header is no header."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            header, *rows = [tuple(row) for row in csv.reader(stream) if row] or [()]
-    except OSError as error:
-        raise RequestError(f"--csv {path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"--csv {path}: not a CSV in UTF-8: {error}") from None
+        header, *rows = [tuple(row) for row in csv.reader(io.StringIO(read_text(path), newline="")) if row] or [()]
+    except csv.Error as error:
+        raise RequestError(f"--csv {path}: not a CSV: {error}") from None
     if len(header) < 4:
         raise RequestError(
             f"--csv {path}: {len(header)} columns; it must be comma-separated, with one row a strain and time, and "
