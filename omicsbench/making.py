@@ -8,7 +8,8 @@ import tomllib
 from pathlib import Path
 
 from omicsbench.errors import DataError, RequestError
-from omicsbench.pinned import FILE, Header, packed, write_whole
+from omicsbench.files import read_text, write
+from omicsbench.pinned import FILE, Header, packed
 from omicsbench.probes import RAISE
 from omicsbench.simulated import draw_strains, scale_of, settings_of, times_of
 from omicsbench.tasks import Task
@@ -52,13 +53,13 @@ def pin(task: Task, content: bytes) -> Path:
     folder = Path(task.folder)
     toml, table = folder / "task.toml", "sbml" if task.simulated is None else "simulated"
     sha256 = hashlib.sha256(content).hexdigest()
-    before = toml.read_text(encoding="utf-8")
+    before = read_text(toml, DataError)
     after = with_checksum(before, table, sha256)
     if after is None:
         raise DataError(f'{toml}: write sha256 = "{sha256}" into its table {table!r} by hand, and the file by --out')
-    write_whole(folder / FILE, content)
+    write(folder / FILE, content, DataError)
     if after != before:
-        write_whole(toml, after.encode())
+        write(toml, after, DataError)
     return folder / FILE
 
 

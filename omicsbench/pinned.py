@@ -11,8 +11,6 @@ import hashlib
 import io
 import lzma
 import math
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -25,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omicsbench.errors import DataError
+from omicsbench.files import read_bytes
 from omicsbench.trajectory import Array
 
 FORMAT = 1
@@ -34,7 +33,8 @@ FILE = "strains.zip"
 _HEADER = "header.json"
 _DROPPED = np.uint64(15)  # bits of 52
 _MOST_DIFFERENCES = 8
-_LARGEST = 2**28  # values of one array: what a header may ask for
+_LARGEST, _LARGEST_HEADER = 2**25, 2**20  # values of one array, and bytes of a header, that are read at all
+_BROKEN = (zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, RuntimeError)  # the last: a ZIP of another kind
 
 
 class Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,8 +73,8 @@ class Pin:
         if name not in self._arrays:
             try:
                 stored = self.header.arrays[name]
-                self._arrays[name] = _decoded(self._archive.read(name), stored)
-            except (KeyError, ValueError, EOFError, zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
+                self._arrays[name] = _decoded(_member(self._archive, name, 8 * _size(stored)), stored)
+            except (KeyError, ValueError, *_BROKEN) as error:
                 raise DataError(f"{self.path}: array {name!r} cannot be read: {error}; {_remedy(self.path)}") from None
         return self._arrays[name]
 
@@ -93,21 +93,33 @@ def open_pin(path: Path, sha256: str) -> Pin:
 
 @lru_cache(maxsize=16)
 def _open(path: Path, sha256: str, changed: int, size: int) -> Pin:
-    content = path.read_bytes()
+    content = read_bytes(path, DataError)
     got = hashlib.sha256(content).hexdigest()
     if got != sha256:
         raise DataError(f"{path}: sha256 is {got[:12]}…, but the task wants {sha256[:12]}…; {_remedy(path)}")
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
-        raw = archive.read(_HEADER)
+        raw = _member(archive, _HEADER, _LARGEST_HEADER)
         found = msgspec.json.decode(raw, type=dict[str, Any]).get("format")
         if found != FORMAT:
             raise DataError(
                 f"{path}: is of format {found}, this version of omicsbench reads format {FORMAT}; {_remedy(path)}"
             )
         return Pin(path, sha256, msgspec.json.decode(raw, type=Header), archive)
-    except (KeyError, zipfile.BadZipFile, msgspec.MsgspecError, lzma.LZMAError, zlib.error, EOFError) as error:
+    except (KeyError, ValueError, msgspec.MsgspecError, *_BROKEN) as error:
         raise DataError(f"{path}: no file of pinned strains: {error}; {_remedy(path)}") from None
+
+
+def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    if archive.getinfo(name).file_size > most:
+        raise ValueError(f"{name} is larger than the {most} bytes that it should have")
+    return archive.read(name)
+
+
+def _size(stored: Stored) -> int:
+    if min(stored.shape, default=0) < 0 or (size := math.prod(stored.shape)) > _LARGEST:
+        raise ValueError(f"there is no array of shape {stored.shape}")
+    return size
 
 
 def _remedy(path: Path) -> str:
@@ -115,7 +127,10 @@ def _remedy(path: Path) -> str:
 
 
 def packed(header: Header, arrays: Mapping[str, Array]) -> bytes:
-    """The bytes of a file: the same for the same header and arrays. Arrays may hold NaN, and no infinity."""
+    """The bytes of a file: the same for the same header and arrays. Arrays may hold NaN, and no infinity.
+
+    Raises ``DataError`` where one is too large.
+    """
     encoded = {name: _encoded(array) for name, array in sorted(arrays.items())}
     header = msgspec.structs.replace(header, arrays={name: stored for name, (stored, _) in encoded.items()})
     members = {_HEADER: msgspec.json.encode(header, order="sorted")} | {n: data for n, (_, data) in encoded.items()}
@@ -128,23 +143,10 @@ def packed(header: Header, arrays: Mapping[str, Array]) -> bytes:
     return out.getvalue()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all. Raises ``DataError`` where the place cannot be written to."""
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written ({error.strerror}); name a place that can, by --out") from None
-
-
 def _encoded(array: Array) -> tuple[Stored, bytes]:
     """The array rounded, differenced as often as makes it smallest, in planes of bytes."""
+    if array.size > _LARGEST:
+        raise DataError(f"an array of shape {array.shape} is too large to be pinned; name fewer strains in task.toml")
     half = np.uint64(1) << (_DROPPED - np.uint64(1))
     bits = (np.ascontiguousarray(array).view(np.uint64) + half) >> _DROPPED
     bits = np.ascontiguousarray(np.moveaxis(bits, 1, -1)) if bits.ndim == 3 else bits
@@ -158,8 +160,8 @@ def _encoded(array: Array) -> tuple[Stored, bytes]:
 
 
 def _decoded(data: bytes, stored: Stored) -> Array:
-    shape = stored.shape
-    if min(shape, default=1) < 0 or (size := math.prod(shape)) > _LARGEST or len(data) != 8 * size:
+    shape, size = stored.shape, _size(stored)
+    if len(data) != 8 * size:
         raise ValueError(f"{len(data)} bytes are no array of shape {shape}")
     turned = (shape[0], shape[2], shape[1]) if len(shape) == 3 else shape
     planes = np.frombuffer(data, dtype=np.uint8).reshape(8, size)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from omicsbench.errors import DataError, RequestError
+from omicsbench.errors import DataError
+from omicsbench.files import read_bytes
 from omicsbench.pinned import FILE, Pin, open_pin
 from omicsbench.probes import RAISE, Probes, Reality
 from omicsbench.protocols import FoldData
@@ -103,12 +104,7 @@ def settings_of(task: Task) -> dict[str, Any]:
         names = ("pathway", "world", "stiffness", "every_state")
         return common | {name: getattr(task.simulated, name) for name in names}
     path = Path(task.folder) / task.sbml.file
-    try:
-        model = hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        raise RequestError(f"{path}: no such file") from None
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be read ({error.strerror})") from None
+    model = hashlib.sha256(read_bytes(path)).hexdigest()
     vary = [[name, *map(float, between)] for name, between in task.sbml.vary.items()]
     return common | {"model": model, "vary": vary, "states": list(task.info.states)}
 

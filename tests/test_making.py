@@ -115,9 +115,10 @@ def test_a_measured_task_has_nothing_to_make(cli: Callable[..., Any], make_task:
 
 
 def test_a_place_that_cannot_be_written_is_one_line(cli: Callable[..., Any], folder: Path, tmp_path: Path) -> None:
-    ran = cli("data", "make", "two-step", "--tasks-dir", folder, "--out", tmp_path / "absent" / "x.zip")
+    (tmp_path / "file").write_text("in the way")
+    ran = cli("data", "make", "two-step", "--tasks-dir", folder, "--out", tmp_path / "file" / "x.zip")
     assert ran.code == 2
-    assert "cannot be written (No such file or directory)" in ran.err
+    assert f"error: {tmp_path / 'file' / 'x.zip'}: cannot be written" in ran.err
     assert len(ran.err.splitlines()) == 1
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from omicsbench.errors import DataError
-from omicsbench.pinned import FORMAT, Header, Pin, open_pin, packed, write_whole
+from omicsbench.pinned import FORMAT, Header, Pin, open_pin, packed
 from omicsbench.trajectory import Array
 
 HEADER = Header(generator=1, code="c0de", settings={"horizon": 72.0, "vary": [["k", 0.1, 1.0]]}, draws=1, strains=2)
@@ -118,14 +118,22 @@ def test_an_array_that_is_not_there_or_of_another_size_is_one_line(tmp_path: Pat
         shorter.array("x")
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_whole(path, b"one")
-    write_whole(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert path.stat().st_mode & 0o777 == 0o644
-    (tmp_path / "folder").mkdir()
-    for bad in (tmp_path / "absent" / "file", tmp_path / "folder"):
-        with pytest.raises(DataError, match="cannot be written"):
-            write_whole(bad, b"three")
-    assert sorted(found.name for found in tmp_path.iterdir()) == ["file", "folder"]
+def test_what_claims_to_be_huge_is_not_read(tmp_path: Path) -> None:
+    content = packed(HEADER, {"x": np.arange(3.0)})
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        header = file.read("header.json")
+    swollen = opened(tmp_path, archive(header_json=header, x=bytes(10**6)))
+    with pytest.raises(DataError, match="x is larger than the 24 bytes that it should have"):
+        swollen.array("x")
+    asking = opened(tmp_path, archive(header_json=header.replace(b"[3]", b"[999999999]"), x=bytes(24)))
+    with pytest.raises(DataError, match="there is no array of shape"):
+        asking.array("x")
+    with pytest.raises(DataError, match=r"header.json is larger than"):
+        opened(tmp_path, archive(header_json=bytes(2**20 + 1)))
+
+
+def test_what_could_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omicsbench.pinned._LARGEST", 10)
+    assert packed(HEADER, {"x": np.zeros(10)})
+    with pytest.raises(DataError, match=r"of shape \(11,\) is too large to be pinned"):
+        packed(HEADER, {"x": np.zeros(11)})

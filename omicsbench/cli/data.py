@@ -98,15 +98,15 @@ def make(task: str, out: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
     """
     from hashlib import sha256
 
+    from omicsbench.files import write
     from omicsbench.making import make, pin
-    from omicsbench.pinned import write_whole
 
     (found,) = _tasks(task, tasks_dirs)
     content = make(found)
     if out is None:
         path = pin(found, content)
     else:
-        write_whole(path := out, content)
+        write(path := out, content)
     click.echo(f"{found.name}: {path}, {len(content)} bytes")
     click.echo(f"  before  {found.virtual.sha256 or 'not pinned'}")
     click.echo(f"  now     {sha256(content).hexdigest()}")
