@@ -215,13 +215,16 @@ def _check(task: Task, where: str) -> None:
     for what, name in (("the folder's name", task.name), *(("fold", fold.name) for fold in task.folds)):
         if not re.fullmatch(NAME, name):
             raise RequestError(f"{where}: {what} {name[:60]!r} cannot be used in paths: {NAME_RULE}")
-    if unprintable := next((text for text in _texts(msgspec.to_builtins(task)) if not text.isprintable()), None):
-        raise RequestError(f"{where}: {unprintable[:60]!r} holds a character that cannot be shown; take it out")
+    for text in _texts(msgspec.to_builtins(task)):
+        if not text.replace("\n", "").replace("\t", "").isprintable():
+            raise RequestError(f"{where}: {text[:60]!r} holds a character that cannot be shown; take it out")
     states = [state.name for state in task.states]
     for what, names in (("state", states), ("control", [control.name for control in task.controls])):
         if not names:
             raise RequestError(f"{where}: at least one {what} is needed")
         for name in names:
+            if not name.strip() or not name.isprintable():
+                raise RequestError(f"{where}: {what} {name!r} has no name that can be shown in one line")
             if names.count(name) > 1:
                 raise RequestError(f"{where}: {what} {name!r} is named twice")
     if task.final_product not in states:
