@@ -1,4 +1,4 @@
-"""The measured series of a task: found or fetched, checked, and read into trajectories."""
+"""The data of a task: found or fetched, checked, and read into trajectories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from omicsbench.errors import DataError, DataUnavailable, suggest
 from omicsbench.files import read_bytes, read_text
 from omicsbench.protocols import FoldData
-from omicsbench.simulated import simulated_fold
+from omicsbench.simulated import pinned_file, simulated_fold
 from omicsbench.tasks import Fold, Source, Task
 from omicsbench.trajectory import Array, Controls, Trajectory
 
@@ -36,11 +36,13 @@ def candidates(task: Task, data_dir: Path | None) -> list[Path]:
 
 
 def locate(task: Task, data_dir: Path | None = None, download: bool = True) -> Path:
-    """The checked data file of a task, fetched on first use.
+    """The checked data file of a task, fetched on first use; of a simulated task the file of its pinned strains.
 
     Raises ``DataError`` where a file has the wrong checksum, ``DataUnavailable`` where there is none and it
     cannot be fetched.
     """
+    if task.virtual is not None and (pinned := pinned_file(task)) is not None:
+        return pinned
     source = _source(task)
     for path in candidates(task, data_dir):
         if path.is_file():
@@ -93,7 +95,9 @@ def _how_to_get(task: Task, why: str) -> str:
 
 def _source(task: Task) -> Source:
     if task.source is None:
-        raise DataError(f"task {task.name!r} is simulated and has no data file")
+        raise DataError(
+            f"task {task.name!r} is simulated and has no data file; `omicsbench data make {task.name}` makes one"
+        )
     return task.source
 
 

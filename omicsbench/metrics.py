@@ -162,8 +162,8 @@ def mean_over_states(values: Array, counted: Sequence[bool]) -> float:
 
 
 def skill(nrmse_model: float, nrmse_best_trivial: float) -> float:
-    """1 − NRMSE / NRMSE of the best trivial baseline on the same fold."""
-    return 1.0 - nrmse_model / nrmse_best_trivial
+    """1 − NRMSE / NRMSE of the best trivial baseline on the same fold; NaN where that makes no error at all."""
+    return 1.0 - nrmse_model / nrmse_best_trivial if nrmse_best_trivial > 0 else float("nan")
 
 
 def improvement(rmse_model: Array, rmse_baseline: Array) -> Array:

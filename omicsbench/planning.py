@@ -21,6 +21,8 @@ from omicsbench.tasks import Fold, Task
 from omicsbench.worker import Job
 
 ALL = "all"
+MOST_CELLS = 1_000_000
+"""That one request may ask for."""
 VERSIONS = ("protocol", "preprocessing", "scoring")
 """Parts of a setting that the harness decides; the others are the task's."""
 
@@ -113,6 +115,8 @@ def plan(request: Request, registry: Registry) -> list[Planned]:
                             version=offer.version,
                         )
                         cells.append(Planned(cell, task, fold, offer, request.data_dir))
+                        if len(cells) > MOST_CELLS:
+                            raise RequestError(f"more than {MOST_CELLS} cells; ask for fewer seeds, folds or models")
     if not cells:
         raise RequestError("nothing to run: no task has such a fold and protocol")
     return cells

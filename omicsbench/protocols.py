@@ -24,8 +24,9 @@ from omicsbench.trajectory import Array, Controls, Trajectory
 class FoldData:
     """The strains of one fold before any protocol.
 
-    ``scale`` (S,) is the unit of NRMSE where it is not taken from the training strains; of a simulated task
-    ``truth`` holds the noise-free held-out trajectories and ``reality`` all else that is known of them.
+    ``sha256`` tells these data from others. ``scale`` (S,) is the unit of NRMSE where it is not taken from the
+    training strains; of a simulated task ``truth`` holds the noise-free held-out trajectories and ``reality`` all
+    else that is known of them.
     """
 
     train: tuple[Trajectory, ...]

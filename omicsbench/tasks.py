@@ -67,13 +67,15 @@ class Virtual(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     ``sampling``: ``measured`` is nine times with 5 % noise and the holes of the measured tasks, ``dense`` is 200
     points without noise. Each of ``draws`` draws of training strains gives a fold for each number in ``strains``;
-    the ``held_out`` strains are the same in all folds.
+    the ``held_out`` strains are the same in all folds. ``sha256`` is that of the file that holds them all; without it
+    they are generated.
     """
 
     sampling: Literal["measured", "dense"] = "measured"
     held_out: int = 50
     strains: tuple[int, ...] = (2, 10, 100)
     draws: int = 3
+    sha256: str = ""
 
     def fold(self, strains: int, draw: int) -> Fold:
         """The fold that trains on the first ``strains`` of a draw. Names are those of ``omicsbench.kinetics``."""
@@ -103,7 +105,8 @@ class Sbml(Virtual, frozen=True, forbid_unknown_fields=True, kw_only=True):
     vary: dict[str, tuple[float, float]]
 
     def __hash__(self) -> int:
-        return hash((self.file, tuple(self.vary.items()), self.sampling, self.held_out, self.strains, self.draws))
+        own = (self.file, *self.vary.items())
+        return hash((*own, self.sampling, self.held_out, self.strains, self.draws, self.sha256))
 
 
 class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -212,13 +215,16 @@ def _check(task: Task, where: str) -> None:
     for what, name in (("the folder's name", task.name), *(("fold", fold.name) for fold in task.folds)):
         if not re.fullmatch(NAME, name):
             raise RequestError(f"{where}: {what} {name[:60]!r} cannot be used in paths: {NAME_RULE}")
-    if unprintable := next((text for text in _texts(msgspec.to_builtins(task)) if not text.isprintable()), None):
-        raise RequestError(f"{where}: {unprintable[:60]!r} holds a character that cannot be shown; take it out")
+    for text in _texts(msgspec.to_builtins(task)):
+        if not text.replace("\n", "").replace("\t", "").isprintable():
+            raise RequestError(f"{where}: {text[:60]!r} holds a character that cannot be shown; take it out")
     states = [state.name for state in task.states]
     for what, names in (("state", states), ("control", [control.name for control in task.controls])):
         if not names:
             raise RequestError(f"{where}: at least one {what} is needed")
         for name in names:
+            if not name.strip() or not name.isprintable():
+                raise RequestError(f"{where}: {what} {name!r} has no name that can be shown in one line")
             if names.count(name) > 1:
                 raise RequestError(f"{where}: {what} {name!r} is named twice")
     if task.final_product not in states:

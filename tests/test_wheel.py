@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from omicsbench.pinned import FILE
+
 ROOT = Path(__file__).parents[1]
 OTHERS = ("torch", "functorch", "jax", "diffrax", "equinox", "optax", "lineax", "optimistix")
 """What only the neural ODEs need: a plugin must work where these are not."""
@@ -96,7 +98,9 @@ def test_the_wheel_holds_all_of_the_package_and_the_tasks(core: Path) -> None:
     assert not missing
     tasks = {f"omicsbench/builtin_tasks/{path.name}/task.toml" for path in (ROOT / "tasks").iterdir() if path.is_dir()}
     cards = {name.replace("task.toml", "README.md") for name in tasks}
-    assert tasks | cards <= packed
+    pinned = {f"omicsbench/builtin_tasks/{path.parent.name}/{FILE}" for path in (ROOT / "tasks").glob(f"*/{FILE}")}
+    assert len(pinned) >= 4
+    assert tasks | cards | pinned <= packed
     assert not [name for name in packed if name.endswith(".csv")]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -14,7 +17,7 @@ COMMANDS = {
     "compare": "Hold models against a baseline, in error and in time.",
     "report": "Make the HTML report of a folder of records.",
     "list": "List models, tasks, protocols or metrics.",
-    "data": "Show, fetch or locate the measured data.",
+    "data": "Show, fetch, locate or make the data of tasks.",
     "audit": "Look for faults in a task's data and for leaks in its splits.",
     "check": "Check that a model plugin keeps the interface.",
     "new-plugin": "Write a model plugin that works as it stands, to change into your own.",
@@ -70,29 +73,75 @@ def cli() -> None:
     """Which model predicts a strain it has not seen, how well, and how fast?"""
 
 
+def _show_log() -> None:
+    """Let each line that the library logs be one on stderr."""
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
+
+    logging.getLogger("omicsbench").handlers = [Lines()]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 the request was wrong, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    _show_log()
+    debug = "--debug" in arguments
+    _open_streams()
+    code = _run([argument for argument in arguments if argument != "--debug"], debug)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Whatever is left in the buffer is lost; without this the interpreter would try again and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141 if isinstance(error, BrokenPipeError) else _complain(f"standard output: {error.strerror}")
+    sys.exit(code)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
     from omicsbench.errors import ContractError, RequestError
 
-    arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         code = cli.main(args=arguments, prog_name="omicsbench", standalone_mode=False)
-    except (RequestError, ContractError) as error:
-        if debug:
-            raise
-        click.echo(f"error: {error}", err=True)
-        code = 2
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
-        code = 2
-    except click.ClickException as error:
+        return 2
+    except (RequestError, ContractError, click.ClickException) as error:
         if debug:
             raise
-        click.echo(f"error: {error.format_message()}", err=True)
-        code = 2
+        return _complain(error.format_message() if isinstance(error, click.ClickException) else str(error))
+    except BrokenPipeError:
+        return 141  # as a shell says of what SIGPIPE ended: whoever read this has gone
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{os.fspath(error.filename)!r}: " if isinstance(error.filename, str | bytes) else ""
+        return _complain(f"{where}{error.strerror or error}")
+    except MemoryError:
+        if debug:
+            raise
+        return _complain("out of memory; ask for less at a time")
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
-        code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _complain(text: str) -> int:
+    from omicsbench.cli.common import plain
+
+    with suppress(OSError, ValueError):
+        click.echo(f"error: {plain(text)}", err=True)
+    return 2
+
+
+def _open_streams() -> None:
+    """Let output never fail for its encoding, nor where a stream was closed before the start."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - lives as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

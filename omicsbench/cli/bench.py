@@ -47,7 +47,7 @@ DEFAULT_BASELINE = "derivative-ml"
 @click.option("--fold", help="The fold, of which the first held-out strain is simulated. [default: the published one]")
 @click.option("--baseline", help=f"The model that others are held against. [default: {DEFAULT_BASELINE}, if measured]")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "all"]), default="cpu", show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of a worker.")
+@click.option("--threads", type=click.IntRange(1, 1000), default=1, show_default=True, help="Threads of a worker.")
 @click.option("--batches", callback=_numbers, default="1,10,100,1000,10000", show_default=True, help="Virtual strains.")
 @click.option(
     "--limit",
@@ -57,7 +57,7 @@ DEFAULT_BASELINE = "derivative-ml"
     metavar="S",
     help="Seconds that repeats of one measurement, or one call, may take.",
 )
-@click.option("--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="Rounds through all models.")
+@click.option("--rounds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Rounds through all models.")
 @click.option("--set", "settings", multiple=True, metavar="[MODEL.]NAME=VALUE", help="A parameter. May be repeated.")
 @click.option("--params", type=PathType(path_type=Path), help="A TOML file with one table of parameters a model.")
 @click.option("--out", type=PathType(path_type=Path), default=Path("results"), show_default=True)
@@ -88,6 +88,7 @@ def command(
     """Measure the speed of trained models: load, fit, latency, throughput, memory, integration error."""
     from omicsbench.bench import Settings, plan_bench, run
     from omicsbench.errors import RequestError
+    from omicsbench.files import require_writable
     from omicsbench.leaderboard.speed_page import write_page
     from omicsbench.planning import Request
     from omicsbench.speed_records import FOLDER
@@ -112,6 +113,7 @@ def command(
     planned = plan_bench(request, beside, registry, every_device=device == "all")
     if device == "all" and all(one.cell.device == "cpu" for one in planned):
         warn("--device all: no NVIDIA GPU is to be seen here, so only the CPU is measured")
+    require_writable(out)
     wanted = Settings(threads=threads, batches=tuple(sorted(set(batches))), limit=limit, rounds=rounds)
     with console(stderr=True).status("") as status:
 

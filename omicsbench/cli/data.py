@@ -1,4 +1,4 @@
-"""``omicsbench data``: the measured files."""
+"""``omicsbench data``: the files that tasks are scored on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omicsbench.cli.common import all_tasks, console, data_option, emit_json, js
 
 @click.group("data")
 def command() -> None:
-    """Show, fetch or locate the measured data."""
+    """Show, fetch, locate or make the data of tasks."""
 
 
 @command.command("show")
@@ -33,14 +33,14 @@ def show(task: str | None, as_json: bool, data_dir: Path | None, tasks_dirs: tup
             where, state = "", "not here"
         except DataError as error:
             where, state = "", str(error)
-        source = found.source
+        source, virtual = found.source, found.virtual
         rows.append(
             {
                 "task": found.name,
                 "state": state,
                 "path": where,
-                "file": source.file if source else "",
-                "sha256": source.sha256 if source else "",
+                "file": source.file if source else Path(where).name,
+                "sha256": source.sha256 if source else virtual.sha256 if virtual else "",
                 "source": source.url if source else "",
                 "licence": found.licence,
                 "citation": found.citation,
@@ -67,6 +67,8 @@ def fetch(task: str | None, data_dir: Path | None, tasks_dirs: tuple[Path, ...])
     from omicsbench.tasks import data_dir_of
 
     for found in _tasks(task, tasks_dirs):
+        if task is None and found.source is None:
+            continue
         click.echo(f"{found.name}: {locate(found, data_dir_of(data_dir))}")
 
 
@@ -83,8 +85,37 @@ def path(task: str, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None
         click.echo(locate(found, data_dir_of(data_dir), download=False))
 
 
+@command.command("make")
+@click.argument("task")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file and leave the task as it is."
+)
+@tasks_option
+def make(task: str, out: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
+    """Generate the strains of a simulated task and pin them.
+
+    The file is written beside its task.toml, which then names its sha256.
+    """
+    from hashlib import sha256
+
+    from omicsbench.files import write
+    from omicsbench.making import make, pin
+
+    (found,) = _tasks(task, tasks_dirs)
+    content = make(found)
+    if out is None:
+        path = pin(found, content)
+    else:
+        write(path := out, content)
+    click.echo(f"{found.name}: {path}, {len(content)} bytes")
+    click.echo(f"  before  {found.virtual.sha256 or 'not pinned'}")
+    click.echo(f"  now     {sha256(content).hexdigest()}")
+
+
 def _tasks(name: str | None, tasks_dirs: tuple[Path, ...]) -> list:  # type: ignore[type-arg]
     from omicsbench.tasks import pick
 
     tasks = all_tasks(registry_of(()), tasks_dirs)
-    return [pick(tasks, name)] if name else [task for task in tasks.values() if task.source is not None]
+    if name:
+        return [pick(tasks, name)]
+    return [task for task in tasks.values() if task.virtual is None or task.virtual.sha256]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omicsbench.cli.common import (
+    MOST_SEEDS,
     PathType,
     Seconds,
     all_tasks,
@@ -36,14 +38,14 @@ EMBEDDED = "limonene-sim"
 
 
 def _numbers(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Comma-separated positive numbers."""
-    try:
-        numbers = tuple(int(part) for part in (value or "").split(",") if part.strip())
-    except ValueError:
-        numbers = (0,)
-    if any(number < 1 for number in numbers):
-        raise click.BadParameter(f"{value!r}: give numbers of at least 1, as in 2,10,100")
-    return numbers
+    """Comma-separated positive numbers; none where the option is not given."""
+    if value is None:
+        return ()
+    parts = [part.strip() for part in value.split(",")]
+    # Of at most seven digits: beyond, nothing that they count could be held.
+    if not all(re.fullmatch(r"[1-9]\d{0,6}", part, re.ASCII) for part in parts):
+        raise click.BadParameter(f"{value!r}: give numbers from 1 to 9999999, as in 2,10,100")
+    return tuple(int(part) for part in parts)
 
 
 @click.command("run")
@@ -53,13 +55,15 @@ def _numbers(context: click.Context, option: click.Parameter, value: str | None)
 )
 @click.option("--fold", "folds", multiple=True, help="A fold (its held-out strain). May be repeated. Default: all.")
 @click.option("--strains", callback=_numbers, help="Training strains of simulated tasks, as in 2,10,100.")
-@click.option("--draws", type=click.IntRange(min=1), help="Draws of training strains of simulated tasks.")
+@click.option("--draws", type=click.IntRange(1, 1000), help="Draws of training strains of simulated tasks.")
 @click.option("--protocol", "protocols", multiple=True, default=("measured",), show_default=True)
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds a model is run with.")
+@click.option(
+    "--seeds", type=click.IntRange(1, MOST_SEEDS), default=1, show_default=True, help="Seeds a model is run with."
+)
 @click.option("--set", "settings", multiple=True, metavar="[MODEL.]NAME=VALUE", help="A parameter. May be repeated.")
 @click.option("--params", type=PathType(path_type=Path), help="A TOML file with one table of parameters a model.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="auto", show_default=True)
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Cells that run at a time.")
+@click.option("--jobs", type=click.IntRange(1, 1000), default=1, show_default=True, help="Cells that run at a time.")
 @click.option("--timeout", type=Seconds(), default=1800.0, show_default=True, metavar="S")
 @click.option("--out", type=PathType(path_type=Path), default=Path("results"), show_default=True)
 @click.option("--force", is_flag=True, help="Run finished cells again.")
@@ -93,6 +97,7 @@ def command(
     plugins_dirs: tuple[Path, ...],
 ) -> int:
     """Fit models, predict held-out strains, score them."""
+    from omicsbench.files import require_writable
     from omicsbench.planning import Request, plan
     from omicsbench.records import renew
     from omicsbench.runner import Settings, run
@@ -116,6 +121,7 @@ def command(
     )
     planned = plan(request, registry)
     if not dry_run:
+        require_writable(out)
         renew(out)
     done, again = _resumed(planned, out, force, retry_failed)
     todo = [p for p in planned if p.cell.key not in done]
@@ -190,25 +196,29 @@ def _given(settings: Sequence[str], params: Path | None) -> dict[str, dict[str, 
     import tomllib
 
     from omicsbench.errors import RequestError
+    from omicsbench.files import read_text
 
     given: dict[str, dict[str, Any]] = {}
     if params is not None:
         try:
-            tables = tomllib.loads(params.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RequestError(f"--params {params}: cannot be read: {error.strerror}") from None
-        except tomllib.TOMLDecodeError as error:
+            tables = tomllib.loads(read_text(params))
+        except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
             raise RequestError(f"--params {params}: not valid TOML: {error}") from None
         for model, table in tables.items():
             if not isinstance(table, dict):
                 raise RequestError(
                     f"--params {params}: {model!r} must be a table named after a model, as in [node-torch]"
                 )
+            for parameter, value in table.items():
+                if not isinstance(value, str | int | float | bool):
+                    raise RequestError(
+                        f"--params {params}: {model}.{parameter} must be a text, a number, true or false"
+                    )
             given[model] = dict(table)
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise RequestError(f"--set {setting!r}: must be NAME=VALUE or MODEL.NAME=VALUE")
+        if not equals or not name or not setting.isprintable():
+            raise RequestError(f"--set {setting!r}: must be NAME=VALUE or MODEL.NAME=VALUE, in text that can be shown")
         model, _, parameter = name.rpartition(".")
         given.setdefault(model, {})[parameter] = value
     return given

@@ -18,12 +18,13 @@ a set, ``default_rng([7003, set, k])`` its measurement noise. Set 0 is held out,
 worlds and scales the scores, set 10 + d is draw d of training strains, of which the first n train.
 """
 
-from omicsbench.kinetics.cache import cache_dir, content_key
+from omicsbench.kinetics.cache import cache_dir, content_key, generator_digest
 from omicsbench.kinetics.gate import Gate, assess, require
-from omicsbench.kinetics.oracle import Oracle
+from omicsbench.kinetics.generator import GENERATOR, POOL, HeldOut, Shown, Times, spread
+from omicsbench.kinetics.oracle import Oracle, Revealed
 from omicsbench.kinetics.rates import field, jacobian
-from omicsbench.kinetics.sampling import DENSE_TIMES, MEASURED_TIMES, NOISE, Truth, exact, measured
-from omicsbench.kinetics.sbml import SbmlStrains, sbml_strains
+from omicsbench.kinetics.sampling import DENSE_TIMES, MEASURED_TIMES, NOISE, SCORED_TIMES, Truth, exact, measured
+from omicsbench.kinetics.sbml import SbmlStrains, roadrunner_version, sbml_strains
 from omicsbench.kinetics.strains import HORIZON, Strains
 from omicsbench.kinetics.virtual import (
     GATE,
@@ -44,18 +45,25 @@ __all__ = [
     "DENSE_TIMES",
     "ENZYMES",
     "GATE",
+    "GENERATOR",
     "HELD_OUT",
     "HORIZON",
     "INPUTS",
     "MEASURED_TIMES",
     "NOISE",
+    "POOL",
+    "SCORED_TIMES",
     "STATES",
     "STATE_UNITS",
     "Gate",
+    "HeldOut",
     "Oracle",
     "Pathway",
+    "Revealed",
     "SbmlStrains",
+    "Shown",
     "Strains",
+    "Times",
     "Truth",
     "VirtualStrains",
     "World",
@@ -64,13 +72,16 @@ __all__ = [
     "content_key",
     "exact",
     "field",
+    "generator_digest",
     "intervene",
     "jacobian",
     "measured",
     "observe",
     "require",
+    "roadrunner_version",
     "sbml_strains",
     "simulate",
+    "spread",
     "state_names",
     "state_units",
     "training_set",

@@ -17,9 +17,12 @@ from typing import Any
 import numpy as np
 import platformdirs
 
+from omicsbench.digest import digest_of, package_digest
 from omicsbench.trajectory import Array
 
-_SOURCES = ("world.py", "rates.py", "strains.py", "integrate.py")
+_HOME = Path(__file__).parent
+_PATHWAY = ("generator", "integrate", "rates", "sampling", "strains", "virtual", "world")
+_SBML = ("generator", "sampling", "sbml")
 _LARGEST, _TOTAL = 2**28, 2**30  # bytes of one entry, and of all
 
 
@@ -30,15 +33,24 @@ def cache_dir() -> Path:
 
 
 def content_key(**request: Any) -> str:
-    """sha256 of a request (JSON values) and of the code that answers it: equal keys mean equal arrays."""
+    """sha256 of a request (JSON values) and of the code that answers it: equal keys mean equal arrays.
+
+    The code is all of ``omicsbench.kinetics`` as parsed: a comment changes no key.
+    """
     text = json.dumps(request, sort_keys=True)
-    return hashlib.sha256(f"{_source_digest()} {text}".encode()).hexdigest()
+    return hashlib.sha256(f"{_code(_HOME)} {text}".encode()).hexdigest()
+
+
+_code = cache(package_digest)
 
 
 @cache
-def _source_digest() -> str:
-    here = Path(__file__).parent
-    return hashlib.sha256(b"".join((here / name).read_bytes() for name in _SOURCES)).hexdigest()
+def generator_digest(sbml: bool = False) -> str:
+    """Tells the code that makes strains from other code: sha256 over its modules as parsed.
+
+    ``sbml``: strains of an SBML model; else those of the suite's own pathway.
+    """
+    return digest_of({name: _HOME / f"{name}.py" for name in (_SBML if sbml else _PATHWAY)})
 
 
 def cached(key: str, shape: tuple[int, ...], make: Callable[[], Array]) -> Array:

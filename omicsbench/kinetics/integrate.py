@@ -54,10 +54,13 @@ _SLOPE = np.linalg.solve(np.vander([*_NODES, 1.0], increasing=True).T, [0.0, 1.0
 """Weights of the inputs at a step's nodes and end in h dv/dt at its start: the slope of the quartic through them."""
 
 
-def integrate(world: World, x0: Array, t: Array, inputs: Inputs) -> Array:
-    """All ten states at times ``t`` (T,) in hours from ``x0`` (B, 10) at ``t[0]``: (B, T, 10)."""
+def integrate(world: World, x0: Array, t: Array, inputs: Inputs, step: float = STEP) -> Array:
+    """All ten states at times ``t`` (T,) in hours from ``x0`` (B, 10) at ``t[0]``: (B, T, 10).
+
+    No step is longer than ``step`` hours.
+    """
     x = np.empty((len(x0), t.size, len(STATES)))
-    edges = _steps(t)
+    edges = _steps(t, step)
     for first in range(0, len(x0), _CHUNK):
         rows = slice(first, min(first + _CHUNK, len(x0)))
         x[rows, 0] = x0[rows]
@@ -69,12 +72,12 @@ def integrate(world: World, x0: Array, t: Array, inputs: Inputs) -> Array:
     return x
 
 
-def _steps(t: Array) -> Array:
-    """The ends of all steps: growing from the first, then at most ``STEP`` apart; every one of ``t`` is among them."""
-    growing = t[0] + _FIRST_STEP * (_GROWTH ** np.arange(1, 1 + np.log(STEP / _FIRST_STEP) / np.log(_GROWTH)) - 1)
+def _steps(t: Array, step: float) -> Array:
+    """The ends of all steps: growing from the first, then at most ``step`` apart; every one of ``t`` is among them."""
+    growing = t[0] + _FIRST_STEP * (_GROWTH ** np.arange(1, 1 + np.log(step / _FIRST_STEP) / np.log(_GROWTH)) - 1)
     stops = np.union1d(t, growing[growing < t[-1]])
     parts = [
-        np.linspace(start, end, int(np.ceil((end - start) / STEP - 1e-9)) + 1)[1:] for start, end in pairwise(stops)
+        np.linspace(start, end, int(np.ceil((end - start) / step - 1e-9)) + 1)[1:] for start, end in pairwise(stops)
     ]
     return np.concatenate([stops[:1], *parts])
 

@@ -12,6 +12,9 @@ from omicsbench.kinetics.strains import HORIZON
 from omicsbench.trajectory import Array, Controls, Trajectory, read_only
 
 DENSE_TIMES = read_only(np.linspace(0.0, HORIZON, 200))
+"""When strains are seen that are sampled densely."""
+SCORED_TIMES = read_only(np.linspace(0.0, HORIZON, 37))
+"""When the truth is known: every two hours, which holds all of ``MEASURED_TIMES``."""
 MEASURED_TIMES = read_only([0, 4, 8, 12, 18, 24, 36, 48, 72])
 """When the measured tasks measured proteins and most states."""
 _SKIPPED_TIMES = (8.0, 36.0, 72.0)

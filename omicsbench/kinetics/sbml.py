@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,18 @@ def sbml_strains(
         set=set,
         ks=list(ks),
         t=t.tolist(),
+        roadrunner=roadrunner_version(),
     )
     x = cached(key, (len(ks), t.size, len(observe)), lambda: _simulate(path, runner, tuple(vary), levels, observe, t))
     return SbmlStrains(set, tuple(ks), tuple(observe), tuple(vary), read_only(levels), t, read_only(x))
+
+
+def roadrunner_version() -> str:
+    """The version of libRoadRunner that integrates here; nothing where it is not installed."""
+    try:
+        return version("libroadrunner")
+    except PackageNotFoundError:
+        return ""
 
 
 def _load(path: Path) -> Any:

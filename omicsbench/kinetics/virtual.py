@@ -12,7 +12,7 @@ from omicsbench.kinetics.cache import cached, content_key
 from omicsbench.kinetics.integrate import integrate
 from omicsbench.kinetics.rates import field
 from omicsbench.kinetics.sampling import DENSE_TIMES, MEASURED_TIMES, rows_of
-from omicsbench.kinetics.strains import HORIZON, Strains
+from omicsbench.kinetics.strains import Strains
 from omicsbench.kinetics.world import STATE_UNITS, STATES, Pathway, World
 from omicsbench.trajectory import Array, Controls, read_only
 
@@ -137,10 +137,10 @@ def simulate(world: World, strains: Strains, t: Array) -> Array:
 def intervene(strains: VirtualStrains, factor: float = 2.0) -> Array:
     """What ``factor`` times as much of one protein, at all times, does to the final product.
 
-    (B, proteins): log(product at 72 h with / without), from the true x(0); columns in the order of
+    (B, proteins): log(product at the last of their times with / without), from the true x(0); columns in the order of
     ``World.proteins``.
     """
-    world, t = strains.world, np.array([0.0, HORIZON])
+    world, t = strains.world, np.array([0.0, strains.t[-1]])
 
     def make() -> Array:
         raised = [strains.strains, *(strains.strains.raised(protein, factor) for protein in world.proteins)]
@@ -148,6 +148,11 @@ def intervene(strains: VirtualStrains, factor: float = 2.0) -> Array:
         return np.ascontiguousarray(np.log(product[1:] / product[0]).T)
 
     key = content_key(
-        of="interventions", world=asdict(world), set=strains.set, ks=list(strains.ks), factor=float(factor)
+        of="interventions",
+        world=asdict(world),
+        set=strains.set,
+        ks=list(strains.ks),
+        factor=float(factor),
+        horizon=float(t[-1]),
     )
     return cached(key, (len(strains), len(world.proteins)), make)

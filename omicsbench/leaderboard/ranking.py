@@ -109,7 +109,7 @@ def _unranked(group: Group, entry: Entry, mine: Cells, wanted: Sequence[str]) ->
     run = {record.cell.fold for record in entry.records if record.cell.fold in wanted}
     if len(run) < len(wanted):
         return f"{len(run)} of {len(wanted)} folds"
-    return "" if len(mine) == len(wanted) else "no trivial baseline on some fold"
+    return "" if len(mine) == len(wanted) else "no trivial baseline that errs on some fold"
 
 
 def _cells(entry: Entry, wanted: Sequence[str]) -> Cells:

@@ -73,11 +73,11 @@ class Entry:
         return {(r.cell.fold, r.cell.seed): _mean(r, metric) for r in self.records}
 
     def skills(self) -> dict[tuple[str, int], float]:
-        """Skill for each (fold, seed) whose fold has a trivial baseline; −inf for a failed cell."""
+        """Skill for each (fold, seed) whose fold has a trivial baseline that errs; −inf for a failed cell."""
         return {
             (fold, seed): skill(value, self.best_trivial[fold][1])
             for (fold, seed), value in self.values("nrmse").items()
-            if fold in self.best_trivial
+            if fold in self.best_trivial and self.best_trivial[fold][1] > 0
         }
 
     def at_size(self, strains: int) -> Array:

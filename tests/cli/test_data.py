@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from omicsbench.tasks import find_tasks
 
 Cli = Callable[..., Any]
 MakeTask = Callable[..., Path]
@@ -58,10 +61,33 @@ def test_an_unknown_task_comes_with_the_nearest(cli: Cli) -> None:
     assert (ran.code, ran.err) == (2, "error: unknown task 'limonen': did you mean 'limonene'?\n")
 
 
-def test_a_simulated_task_has_no_file(cli: Cli) -> None:
+def test_the_file_of_a_simulated_task_is_that_of_its_pinned_strains(cli: Cli) -> None:
+    task = find_tasks()["limonene-sim"]
+    path = Path(task.folder) / "strains.zip"
     ran = cli("data", "path", "limonene-sim")
-    assert ran.code == 2
-    assert "task 'limonene-sim' is simulated and has no data file" in ran.err
+    assert (ran.code, ran.out) == (0, f"{path}\n")
+    rows = {row["task"]: row for row in json.loads(cli("data", "show", "--json").out)}
+    assert {"limonene-sim", "isopentenol-sim", "limonene-sim-dense", "limonene-sim-stiff"} <= set(rows)
+    row = rows["limonene-sim"]
+    assert (row["state"], row["path"], row["file"]) == ("here, checked", str(path), "strains.zip")
+    assert task.simulated is not None
+    assert row["sha256"] == task.simulated.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_simulated_task_that_is_not_pinned_has_no_file(cli: Cli, tmp_path: Path) -> None:
+    task = find_tasks()["limonene-sim"]
+    assert task.simulated is not None
+    folder = tmp_path / "unpinned"
+    folder.mkdir()
+    text = (Path(task.folder) / "task.toml").read_text()
+    (folder / "task.toml").write_text(text.replace(f'sha256 = "{task.simulated.sha256}"\n', ""))
+    ran = cli("data", "path", "unpinned", "--tasks-dir", folder)
+    assert (ran.code, ran.err) == (
+        2,
+        "error: task 'unpinned' is simulated and has no data file; `omicsbench data make unpinned` makes one\n",
+    )
+    rows = json.loads(cli("data", "show", "--json", "--tasks-dir", folder).out)
+    assert "unpinned" not in {row["task"] for row in rows}
 
 
 def test_the_measured_files_are_found_by_variable_and_by_option(cli: Cli, measured_data: Path) -> None:

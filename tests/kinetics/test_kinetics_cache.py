@@ -1,5 +1,6 @@
 """The cache: it may lose time, never a result."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +41,47 @@ def test_keys_are_of_the_content():
     assert content_key(a=1, b=[0.1]) == content_key(b=[0.1], a=1)
     assert content_key(a=1) != content_key(a=2)
     assert content_key(t=[0.1 + 0.2]) != content_key(t=[0.3])
+
+
+def test_keys_are_of_the_code_that_answers(tmp_path, monkeypatch):
+    """Any module of the package counts, as parsed: an edit changes every key, a comment none."""
+    copy = tmp_path / "kinetics"
+    shutil.copytree(Path(cache.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    before = content_key(a=1)
+
+    def key() -> str:
+        monkeypatch.setattr(cache, "_HOME", copy)
+        cache._code.cache_clear()
+        return content_key(a=1)
+
+    assert key() == before
+    for name, code, other in (
+        ("sbml.py", "_RELATIVE, _ABSOLUTE = 1e-9", "_RELATIVE, _ABSOLUTE = 1e-6"),
+        ("sampling.py", "NOISE = 0.05", "NOISE = 0.06"),
+        ("world.py", "_between(0.4, 0.8)", "_between(0.4, 0.9)"),
+    ):
+        text = (copy / name).read_text()
+        (copy / name).write_text("# a comment\n" + text)
+        assert key() == before
+        assert code in text
+        (copy / name).write_text(text.replace(code, other))
+        assert key() != before
+        (copy / name).write_text(text)
+    assert key() == before
+    cache._code.cache_clear()
+
+
+def test_another_libroadrunner_is_another_request(monkeypatch):
+    from omicsbench.kinetics import MEASURED_TIMES, sbml, sbml_strains
+
+    pytest.importorskip("roadrunner")
+    asked = (Path(__file__).with_name("two_step.xml"), {"k1": (0.05, 0.5)}, ["S"], [0], 0, MEASURED_TIMES)
+    sbml_strains(*asked)
+    sbml_strains(*asked)
+    assert len(list(cache_dir().iterdir())) == 1
+    monkeypatch.setattr(sbml, "roadrunner_version", lambda: "0.0")
+    sbml_strains(*asked)
+    assert len(list(cache_dir().iterdir())) == 2
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "garbage", "flipped"])

@@ -6,6 +6,7 @@ import pytest
 
 from omicsbench.errors import RequestError
 from omicsbench.kinetics import DEFAULT_WORLDS, STATES, assess, require
+from omicsbench.tasks import find_tasks
 
 
 @pytest.mark.parametrize("pathway", ["limonene", "isopentenol"])
@@ -23,6 +24,13 @@ def test_default_worlds_pass(pathway):
     assert 5 < gate.fastest < 50
     assert gate.lowest == 0.0  # product at 0 h
     assert set(gate.movement) == set(STATES)
+
+
+@pytest.mark.parametrize("name", [name for name, task in find_tasks().items() if task.simulated is not None])
+def test_the_suites_worlds_pass(name):
+    """Nothing asks the gate when pinned strains are loaded: it is asked here."""
+    source = find_tasks()[name].simulated
+    assert require(source.pathway, source.world, source.stiffness).passed
 
 
 def test_a_world_that_one_enzyme_decides_is_refused():
