@@ -74,6 +74,8 @@ class Planned:
             reveal=None if truth is None or spec.role != "oracle" else truth.oracle,
             probes=None if truth is None else truth.probes,
             latency_budget=latency_budget,
+            module=self.offer.module,
+            code=self.cell.code,
         )
 
 

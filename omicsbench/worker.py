@@ -7,7 +7,7 @@ import random
 import resource
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Generic
 import msgspec
 import numpy as np
 
+from omicsbench.digest import code_of
 from omicsbench.errors import ContractError
 from omicsbench.incoming import check_answers, check_facts, check_seconds, check_timing
 from omicsbench.model import Model, Simulation, Status, TaskInfo, check_simulation
@@ -35,7 +36,8 @@ from omicsbench.work import Quiet, Result_co
 class Work(ABC, Generic[Result_co]):
     """What a worker is given to do with one model, whole: it reads no file but the model's source.
 
-    ``file`` is set for a one-file plugin, ``reveal`` for an oracle. ``latency_budget`` in seconds.
+    ``file`` is set for a one-file plugin, ``reveal`` for an oracle. ``latency_budget`` in seconds. ``code`` is the
+    digest of the code that the result is to come from, by the plugin's ``module``; empty where any will do.
     """
 
     factory: str
@@ -48,6 +50,8 @@ class Work(ABC, Generic[Result_co]):
     inputs: Inputs
     reveal: Any = None
     latency_budget: float = 1.0
+    module: str = ""
+    code: str = ""
 
     @abstractmethod
     def run(self, progress: Callable[..., None], quiet: Quiet) -> Result_co:
@@ -140,8 +144,16 @@ def load_class(factory: str, file: Path | None) -> type[Model]:
     return found
 
 
+@cache
+def _code_here(module: str, factory: str, file: Path | None) -> str:
+    """The digest of a plugin's code when this process first met it; what is edited later is not what it runs."""
+    return code_of(module, factory, file).digest
+
+
 def construct(job: Work[object]) -> Model:
-    """The model of a job, loaded and made."""
+    """The model of a job, loaded and made. Raises ``ContractError`` where its code is not what was asked for."""
+    if job.code and _code_here(job.module, split_factory(job.factory)[0], job.file) != job.code:
+        raise ContractError(f"the code of model {job.model!r} changed since this run began; run it again")
     made: Callable[..., Model] = load_class(job.factory, job.file)
     return made(seed=job.seed, device=job.device, **job.parameters)
 
@@ -218,36 +230,21 @@ def details(model: Model, name: str) -> dict[str, Any]:
 
 
 def packages() -> dict[str, str]:
-    """Versions of the numerical packages that this process has loaded."""
-    names = {"sklearn": "scikit-learn"}
-    found = {}
-    for module in (
-        "numpy",
-        "scipy",
-        "torch",
-        "torchdiffeq",
-        "jax",
-        "jaxlib",
-        "diffrax",
-        "equinox",
-        "optax",
-        "sklearn",
-        "pysindy",
-    ):
-        name = names.get(module, module)
-        if module in sys.modules and (version := _version(name)) is not None:
-            found[name] = version
-    return found
+    """Versions of the installed distributions that this process has loaded modules of, but for Python's own."""
+    loaded = {name.partition(".")[0] for name in sys.modules} & _distributions().keys()
+    return {name: version for top in sorted(loaded) for name, version in _distributions()[top]}
 
 
 @cache
-def _version(distribution: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
+def _distributions() -> Mapping[str, Sequence[tuple[str, str]]]:
+    """Names and versions of distributions by what they install at the top level."""
+    from importlib.metadata import packages_distributions, version
 
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
+    found = packages_distributions()
+    return {
+        top: [(name, version(name)) for name in dict.fromkeys(found[top])]
+        for top in found.keys() - sys.stdlib_module_names
+    }
 
 
 def gpu() -> str:
