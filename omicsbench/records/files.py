@@ -16,7 +16,7 @@ import numpy as np
 
 from omicsbench.errors import RecordError, suggest
 from omicsbench.records.cells import SCHEMA, Cell, Part, Record
-from omicsbench.records.migration import OLD_NAME, migrated
+from omicsbench.records.migration import OLD_NAME, is_old, migrated
 from omicsbench.records.rounding import to_json
 from omicsbench.trajectory import Array
 
@@ -57,7 +57,10 @@ def _array(kind: type, raw: Any) -> Array:
     array = np.array(raw, dtype=object)
     if not all(value is None or type(value) in (int, float) for value in array.flat):
         raise ValueError("expected numbers, in lists of one length")
-    return array.astype(np.float64)
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError("expected numbers that a float can hold") from None
 
 
 def path_of(cell: Cell, out: Path) -> Path:
@@ -103,7 +106,7 @@ def load(path: Path) -> Record:
 
 def record_of(raw: Any, where: str) -> Record:
     """The record that JSON values hold. Raises ``RecordError`` saying where they come from and what is wrong."""
-    if isinstance(raw, Mapping) and raw.get("schema") == 1:
+    if is_old(raw):
         raw = migrated(raw, where)
     return checked(convert(raw, Record, SCHEMA, where), where)
 

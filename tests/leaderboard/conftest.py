@@ -23,6 +23,7 @@ from omicsbench.records import (
     Failure,
     Latency,
     Record,
+    Setting,
     TargetScores,
     Timing,
     find,
@@ -34,6 +35,7 @@ from omicsbench.spec import Role
 from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, keyed
 from omicsbench.tasks import Task, load_task
 
+SETTING = Setting(data="d")
 PLACE = Environment(python="3.11", platform="x", cpu="CPU A", cores=2, memory_gb=8.0, threads=1, packages={})
 
 
@@ -54,7 +56,6 @@ def _record(
     """A record of two states with this NRMSE; None for a failed cell."""
     cell = Cell(
         task="toy",
-        data_sha256="d",
         protocol=protocol,
         fold=fold,
         model=model,
@@ -63,7 +64,8 @@ def _record(
         parameters=dict(parameters or {}),
         seed=seed,
         device="cuda" if gpu else "cpu",
-        harness="1",
+        setting=SETTING,
+        code="c0de",
     )
     place = Environment(**{name: getattr(PLACE, name) for name in PLACE.__struct_fields__} | {"gpu": gpu})
     both = [nrmse, nrmse]
@@ -129,7 +131,6 @@ def _speed(
     """A speed record with this latency, and seconds of one call by the number of strains, None where not reached."""
     cell = Cell(
         task=task,
-        data_sha256="",
         protocol="measured",
         fold="S2",
         model=model,
@@ -138,7 +139,8 @@ def _speed(
         parameters=parameters or {},
         seed=0,
         device=device,
-        harness="1",
+        setting=SETTING,
+        code="c0de",
     )
     place = Environment(
         python="3",
@@ -258,13 +260,14 @@ class Lab:
         """The two tasks by name."""
         return {task.name: task for task in map(load_task, self.tasks)}
 
-    def splits(self, task: str, protocol: str, fold: str) -> Split:
-        """The split of a fold of either task."""
-        return split_of(self.known[task], self.known[task].fold(fold), protocol, None)
+    def splits(self, record: Record, protocol: str) -> Split:
+        """The split of a record's fold, of either task."""
+        task = self.known[record.cell.task]
+        return split_of(task, task.fold(record.cell.fold), protocol, None)
 
-    def shown(self, task: str, protocol: str, fold: str) -> Split | None:
-        """The split of a fold that may be shown to everyone."""
-        return self.splits(task, protocol, fold) if self.known[task].redistributable else None
+    def shown(self, record: Record, protocol: str) -> Split | None:
+        """The same, where it may be shown to everyone."""
+        return self.splits(record, protocol) if self.known[record.cell.task].redistributable else None
 
     @property
     def options(self) -> list[str]:

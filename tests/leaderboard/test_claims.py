@@ -38,7 +38,6 @@ def record(
 ) -> Record:
     cell = Cell(
         task="limonene" if fold[0] == "L" else "isopentenol",
-        data_sha256="d",
         protocol=protocol,
         fold=fold,
         model=model,
@@ -47,7 +46,8 @@ def record(
         parameters=dict(parameters or {}),
         seed=seed,
         device="cpu",
-        harness="1",
+        setting=Setting(data="d"),
+        code="c0de",
     )
     errors = None if rmse is None else [float(value) for value in rmse]
     scores = (
