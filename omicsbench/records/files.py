@@ -126,10 +126,10 @@ def convert(raw: Any, kind: type[Kind], schema: int, where: str) -> Kind:
     if not isinstance(raw, Mapping) or "schema" not in raw:
         raise RecordError(f"{where}: not a record of omicsbench (no schema); move it out of the records folder")
     if type(raw["schema"]) is not int or raw["schema"] != schema:
-        raise RecordError(f"{where}: record schema {_short(raw['schema'])}, this version reads {schema}")
+        raise RecordError(f"{where}: record schema {short(raw['schema'])}, this version reads {schema}")
     for key in raw:
         if key not in kind.__struct_fields__:
-            raise RecordError(f"{where}: unknown field {_short(key)}: {suggest(key, kind.__struct_fields__)}")
+            raise RecordError(f"{where}: unknown field {short(key)}: {suggest(key, kind.__struct_fields__)}")
     try:
         return msgspec.convert(raw, kind, dec_hook=_array)
     except msgspec.ValidationError as error:
@@ -174,12 +174,16 @@ def find(out: Path) -> Iterator[Path]:
 def renew(out: Path) -> int:
     """Give records of an older schema below ``out`` this schema and their present names; how many there were.
 
-    Raises ``RecordError`` for one that cannot be read or written; the old file goes when the new one is there.
+    Raises ``RecordError`` for one that cannot be read or written; the old file goes when the new one is there. Of
+    several records of a cell the one that was started last stays.
     """
     old = [path for path in find(out) if re.search(OLD_NAME, path.name)]
     for path in old:
-        if save(load(path), out) != path:
-            path.unlink()
+        record = load(path)
+        there = path_of(record.cell, out)
+        if not there.exists() or load(there).started < record.started:
+            save(record, out)
+        path.unlink()
     return len(old)
 
 
@@ -222,5 +226,6 @@ def _inconsistency(record: Record) -> str:
     return ""
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as it may stand in an error line, whatever it is."""
     return json.dumps(str(value)[:60], ensure_ascii=True)
