@@ -9,7 +9,7 @@ import numpy as np
 from omicsbench.trajectory import Array
 
 RESAMPLES = 2000
-_DECIMALS = 9  # of a bound: beyond them processors may differ, and zero must be zero on each
+_DECIMALS = 9  # of values and bounds: beyond them processors may differ, and zero must be zero on each
 
 
 def interval(by_fold: Sequence[Array]) -> tuple[float, float]:
@@ -23,7 +23,7 @@ def interval(by_fold: Sequence[Array]) -> tuple[float, float]:
     rng = np.random.default_rng(0)
     sizes = np.array([values.size for values in by_fold])
     most = int(sizes.max())
-    table = np.stack([np.resize(np.sort(values), most) for values in by_fold])
+    table = np.stack([np.resize(np.sort(np.round(values, _DECIMALS)), most) for values in by_fold])
     fold = rng.integers(len(by_fold), size=(RESAMPLES, len(by_fold), 1))
     seed = (rng.random((RESAMPLES, len(by_fold), most)) * sizes[fold]).astype(np.int64)
     medians = np.median(table[fold, seed].reshape(RESAMPLES, -1), axis=1)

@@ -30,6 +30,7 @@ from omicsbench.records import (
     load,
     save,
 )
+from omicsbench.records.store import read_file, write_cells
 from omicsbench.runner import Settings, run
 from omicsbench.spec import Role
 from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, keyed
@@ -126,6 +127,7 @@ def _speed(
     dirty: bool = False,
     cpu: str = "Abacus",
     version: str = "1",
+    distribution: str = "",
     **fields: Any,
 ) -> SpeedRecord:
     """A speed record with this latency, and seconds of one call by the number of strains, None where not reached."""
@@ -134,13 +136,13 @@ def _speed(
         protocol="measured",
         fold="S2",
         model=model,
-        distribution=model,
+        distribution=distribution or model,
         version=version,
         parameters=parameters or {},
         seed=0,
         device=device,
         setting=SETTING,
-        code="c0de",
+        code=f"c0de{version}",
     )
     place = Environment(
         python="3",
@@ -149,7 +151,7 @@ def _speed(
         cores=2,
         memory_gb=1.0,
         threads=1,
-        packages={},
+        packages={"numpy": "2"},
         gpu="Loom 9" if device == "cuda" else "",
         git_dirty=dirty,
     )
@@ -315,6 +317,28 @@ class Called:
 
     code: int
     text: str
+
+
+@pytest.fixture(scope="session")
+def edited() -> Callable[..., Record]:
+    """``edited(store, place, change)``: the first record of that file of a store, changed as a forger would: its key,
+    the file's name and the checksum of its predictions are right again."""
+
+    def edit(store: Path, place: str, change: Callable[[Record], Record]) -> Record:
+        (path,) = store.glob(f"{place}-*.jsonl")
+        first, *rest = read_file(path)
+        path.unlink()
+        path.with_suffix(".xz").unlink(missing_ok=True)
+        forged = with_key(change(first))
+        write_cells([forged, *rest], store)
+        return forged
+
+    return edit
+
+
+def with_key(record: Record) -> Record:
+    """The record with the key of its cell."""
+    return replace(record, key=record.cell.key)
 
 
 @pytest.fixture

@@ -245,7 +245,27 @@ def test_a_failure_is_read_back(make: Make, tmp_path: Path) -> None:
     assert load(save(record, tmp_path)) == record
 
 
-ODD = [None, True, False, 0, -1, 1, 2, 2**63, 2**64, -(2**70), 10**400, 1.5, -0.0, 1e308, "", "x", "../x", "\x00", "\ud800"]
+ODD = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2,
+    2**63,
+    2**64,
+    -(2**70),
+    10**400,
+    1.5,
+    -0.0,
+    1e308,
+    "",
+    "x",
+    "../x",
+    "\x00",
+    "\ud800",
+]
 ODD += [[], {}, [[]], [None], {"a": 1}, [1, [2]], {"": None}, "x" * 50_000, [0] * 9, [[[1.0]]], "0" * 64, "9" * 400]
 
 
@@ -285,12 +305,14 @@ def test_a_damaged_record_is_a_record_or_an_error(
     try:
         record = record_of(parse(json.dumps(raw).encode(), "here"), "here")
     except RecordError as error:
-        assert str(error).startswith("here: ")
-        assert "\n" not in str(error)
+        refused = str(error)
     else:
+        refused = "here: "
         again = record_of(parse(encode(record), "again"), "again")
         assert again.key == record.key
         assert again.prediction == record.prediction
+    assert refused.startswith("here: ")
+    assert "\n" not in refused
 
 
 def with_right_key(raw: Any) -> None:
