@@ -229,6 +229,18 @@ def test_a_state_less_and_one_fold_run_again(sweep: Sweep, tmp_path: Path) -> No
     assert compared.code in (0, 2)
 
 
+def test_a_state_less_than_old_records_have(sweep: Sweep) -> None:
+    """Records of the first schema do not know their setting, but how many states they have shows."""
+    for path in list(find(sweep.out)):
+        as_old(path)
+    sweep.edit_task('  { name = "A", unit = "mM" },\n', "")
+    ran, _ = sweep("--fold", "S1")
+    assert ran == BASELINES | {sweep.model}
+    report = sweep.cli("report", sweep.out, "--tasks-dir", sweep.task)
+    assert report.code == 0, report.err
+    assert "warning: 4 records are left out" in report.err
+
+
 def test_other_versions_of_the_harness_are_named(sweep: Sweep) -> None:
     for path in find(sweep.out):
         record = load(path)
