@@ -10,7 +10,6 @@ import inspect
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import get_args
 
 import click
 import msgspec
@@ -93,9 +92,20 @@ def _protocols() -> str:
 
 
 def _record() -> str:
-    from omicsbench.records import Cell, Environment, Failure, Latency, Prediction, Record, TargetScores, Timing
+    from omicsbench.records import (
+        Cell,
+        Environment,
+        Failure,
+        Latency,
+        Prediction,
+        Record,
+        Setting,
+        TargetScores,
+        Timing,
+    )
 
-    return "\n".join(map(_struct, (Record, Cell, TargetScores, Prediction, Failure, Timing, Latency, Environment)))
+    kinds = (Record, Cell, Setting, TargetScores, Prediction, Failure, Timing, Latency, Environment)
+    return "\n".join(map(_struct, kinds))
 
 
 def _speed_record() -> str:
@@ -115,16 +125,28 @@ def _struct(kind: type[msgspec.Struct]) -> str:
     return f"### {kind.__name__}\n\n{text}\n\n{_table(('field', 'type', 'if it is missing'), rows)}"
 
 
-def _spelt_out(annotation: str) -> str:
-    """A type as it is written, with the values of closed sets in place of their names."""
-    from omicsbench.records import CellStatus, Role, Value
+PLAIN = {
+    **dict.fromkeys(("Name", "Line", "Text", "Digest"), "str"),
+    "Seconds": "float",
+    "Count": "int",
+    "Array": "nested lists of float | None",
+    "Value": "str | int | float | bool | None",
+}
+"""What stands in JSON for the names that records give to bounded text and numbers."""
 
-    closed = {
-        name: " | ".join(f'"{value}"' for value in get_args(kind))
-        for name, kind in (("CellStatus", CellStatus), ("Role", Role))
-    }
-    known = {**closed, "Value": str(Value)}
-    return re.sub(r"\b(CellStatus|Role|Value)\b", lambda found: known[found[0]], annotation)
+
+def _spelt_out(annotation: str) -> str:
+    """A type as it stands in JSON, with the values of closed sets in place of their names."""
+    from omicsbench.records import CellStatus
+    from omicsbench.spec import Role
+
+    closed = {name: str(kind) for name, kind in (("CellStatus", CellStatus), ("Role", Role))}
+    known = PLAIN | closed
+    text = re.sub(rf"\b({'|'.join(known)})\b", lambda found: known[found[0]], annotation)
+    text = re.sub(r"Annotated\[(\w+), Meta\([^)]*\)\]", r"\1", text)
+    return re.sub(
+        r"(?:typing\.)?Literal\[([^]]*)\]", lambda found: found[1].replace(", ", " | ").replace("'", '"'), text
+    )
 
 
 def _literal(field: msgspec.structs.FieldInfo) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from omicsbench.data import fold_data
 from omicsbench.environment import gpus
 from omicsbench.errors import RecordError, RequestError, suggest
@@ -116,12 +118,20 @@ def plan(request: Request, registry: Registry) -> list[Planned]:
                             distribution=offer.distribution,
                             version=offer.version,
                         )
-                        cells.append(Planned(cell, task, fold, offer, request.data_dir))
+                        cells.append(Planned(_recordable(cell), task, fold, offer, request.data_dir))
                         if len(cells) > MOST_CELLS:
                             raise RequestError(f"more than {MOST_CELLS} cells; ask for fewer seeds, folds or models")
     if not cells:
         raise RequestError("nothing to run: no task has such a fold and protocol")
     return cells
+
+
+def _recordable(cell: Cell) -> Cell:
+    """The cell, if a record of it can be read again. Raises ``RequestError`` where a name or parameter is unfit."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(cell), Cell)
+    except msgspec.ValidationError as error:
+        raise RequestError(f"{cell.label!r} cannot stand in a record: {error}") from None
 
 
 def _models(request: Request, registry: Registry) -> list[Offer]:

@@ -27,7 +27,7 @@ from omicsbench.records import (
 )
 from omicsbench.records.cells import Count, Digest, Line, Seconds
 from omicsbench.records.files import convert, read_json
-from omicsbench.records.migration import migrated_speed
+from omicsbench.records.migration import is_old, migrated_speed
 from omicsbench.records.store import SPEEDS, SUFFIX, name_of, read_lines, split, write_lines
 from omicsbench.spec import Role
 
@@ -112,7 +112,7 @@ def load(path: Path) -> SpeedRecord:
 
 def record_of(raw: Any, where: str) -> SpeedRecord:
     """The speed record that JSON values hold. Raises ``RecordError`` saying where they come from and what is wrong."""
-    if isinstance(raw, dict) and raw.get("schema") == 1:
+    if is_old(raw):
         raw = migrated_speed(raw, where)
     record = convert(raw, SpeedRecord, SPEED_SCHEMA, where)
     if record.key != keyed(record).key:

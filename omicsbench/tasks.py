@@ -162,7 +162,7 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def fold(self, name: str) -> Fold:
         """The fold of that name. Raises ``RequestError`` with the nearest known one."""
         found = next((fold for fold in self.folds if fold.name == name), None)
-        numbers = re.fullmatch(r"n([1-9]\d{0,4})-d(\d{1,3})", name, re.ASCII)
+        numbers = re.fullmatch(r"n([1-9][0-9]{0,4})-d([0-9]{1,5})", name)
         if found is None and self.virtual is not None and numbers is not None:
             return self.virtual.fold(int(numbers[1]), int(numbers[2]))
         if found is None:

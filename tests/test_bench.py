@@ -303,8 +303,8 @@ def test_speed_records_lie_among_cells_and_load_strictly(
     raw = json.loads(path.read_text())
     for change, complaint in (
         ({"round": 7}, "its key does not belong to its cell"),
-        ({"roundd": 7}, "unknown field 'roundd': did you mean 'round'"),
-        ({"schema": 99}, "record schema 99, this version reads 1"),
+        ({"roundd": 7}, "unknown field \"roundd\": did you mean 'round'"),
+        ({"schema": 99}, 'record schema "99", this version reads 2'),
         ({"threads": "two"}, "threads"),
     ):
         path.write_bytes(msgspec.json.encode(raw | change))

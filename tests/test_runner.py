@@ -17,7 +17,7 @@ import pytest
 from omicsbench.environment import gpus
 from omicsbench.errors import RecordError, RequestError
 from omicsbench.planning import finished
-from omicsbench.records import Record, load, path_of
+from omicsbench.records import Prediction, Record, encode, load, path_of
 from omicsbench.tasks import find_tasks, load_task
 
 MakeTask = Callable[..., Path]
@@ -92,8 +92,8 @@ def plugins(make_plugin: Callable[[str, str], Path]) -> Path:
 def essence(record: Record) -> bytes:
     """All of a record that the same request must give again, bit by bit."""
     assert record.status == "ok", record.error
-    kept = (record.key, record.inputs_sha256, record.truth_sha256, record.scores, record.details, record.nfe)
-    return msgspec.json.encode(kept)
+    kept = (record.key, record.scores, record.details, record.nfe, record.prediction)
+    return b"".join(encode(part) if isinstance(part, Prediction) else msgspec.json.encode(part) for part in kept)
 
 
 def test_jobs_and_order_change_nothing(bench: Any, toy: Path, plugins: Path, tmp_path: Path) -> None:
@@ -119,12 +119,12 @@ def test_every_model_is_given_the_same_and_its_record_says_what(
     bench: Any, toy: Path, plugins: Path, tmp_path: Path
 ) -> None:
     request = {"plugins": plugins, "protocols": ("measured", "published", "published-leaky")}
-    records = bench.run(bench.plan(toy, ["recorder", "settled", "persistence"], **request), out=tmp_path)
+    cells = bench.plan(toy, ["recorder", "settled"], **request)
+    inputs = {one.cell.key: one.split.inputs.sha256 for one in cells}
     by_split: dict[tuple[str, str], set[str]] = {}
-    for record in records:
-        by_split.setdefault((record.cell.protocol, record.cell.fold), set()).add(record.inputs_sha256)
-        if record.cell.model != "persistence":
-            assert record.inputs_sha256 in record.details["given"]
+    for record in bench.run(cells, out=tmp_path):
+        by_split.setdefault((record.cell.protocol, record.cell.fold), set()).add(inputs[record.key])
+        assert inputs[record.key] in record.details["given"]  # what it was given is what the harness says
     assert len(by_split) == 6
     assert all(len(hashes) == 1 for hashes in by_split.values())
     assert len(set.union(*by_split.values())) == 6
@@ -145,7 +145,8 @@ def poisoned_csv(text: str, strain: str, states: Sequence[str], strain_column: s
 
 def predictions(record: Record) -> Any:
     assert record.status == "ok", record.error
-    return [(score.prediction.t, score.prediction.x) for score in record.scores.values() if score.prediction]
+    assert record.prediction is not None
+    return record.prediction
 
 
 def compare_poisoned(
@@ -157,10 +158,11 @@ def compare_poisoned(
     unmoved = dict.fromkeys(protocols, True)
     for model in models:
         cells = [cell for task in (clean, poisoned) for cell in bench.plan(task, [model], **request)]
-        records = bench.run(cells, out=out)
-        for one, other in zip(records[:3], records[3:], strict=True):
-            assert one.truth_sha256 != other.truth_sha256
-            same = one.inputs_sha256 == other.inputs_sha256 and predictions(one) == predictions(other)
+        found = {record.key: record for record in bench.run(cells, out=out)}
+        for one, other in zip(cells[:3], cells[3:], strict=True):
+            assert one.split.truth_sha256 != other.split.truth_sha256
+            same = one.split.inputs.sha256 == other.split.inputs.sha256
+            same &= predictions(found[one.cell.key]) == predictions(found[other.cell.key])
             unmoved[one.cell.protocol] &= same
     return unmoved
 
@@ -207,7 +209,8 @@ def test_a_stored_prediction_gives_the_stored_scores(bench: Any, toy: Path, plug
     again = load(path_of(record.cell, tmp_path))
     assert again == record
     (target,) = cell.split.targets
-    scores = rescore(again.scores["measured"], target, cell.split.scale, cell.task.counted)
+    assert again.prediction is not None
+    scores = rescore(again.prediction, target, cell.split, cell.task.counted)
     assert scores is not None
     for name in ("rmse", "nrmse", "r2", "final_error", "negative_share"):
         assert scores.per_state[name] == again.scores["measured"].per_state[name]
@@ -272,8 +275,8 @@ def test_without_a_gpu_cuda_is_refused_and_auto_is_the_cpu(bench: Any, toy: Path
 def test_the_record_of_another_cell_is_named(bench: Any, toy: Path, plugins: Path, tmp_path: Path) -> None:
     one, other = bench.plan(toy, ["learner"], plugins, folds=["S1"], seeds=2)
     (record,) = bench.run([one], out=tmp_path)
-    assert finished(one, tmp_path, retry_failed=False) == record
-    assert finished(other, tmp_path, retry_failed=False) is None
+    assert finished(one, tmp_path, retry_failed=False) == (record, [])
+    assert finished(other, tmp_path, retry_failed=False) == (None, [])
     path_of(one.cell, tmp_path).rename(path_of(other.cell, tmp_path))
     with pytest.raises(RecordError, match="holds the record of another cell \\(toy/measured/S1/learner/s0\\)"):
         finished(other, tmp_path, retry_failed=False)

@@ -9,7 +9,7 @@ import numpy as np
 from omicsbench.trajectory import Array
 
 RESAMPLES = 2000
-_DECIMALS = 9  # of a bound: beyond them processors may differ, and zero must be zero on each
+_DECIMALS = 9  # of values and bounds: beyond them processors may differ, and zero must be zero on each
 
 
 def interval(by_fold: Sequence[Array]) -> tuple[float, float]:
@@ -21,11 +21,13 @@ def interval(by_fold: Sequence[Array]) -> tuple[float, float]:
     if not by_fold:
         return float("nan"), float("nan")
     rng = np.random.default_rng(0)
-    sizes = np.array([values.size for values in by_fold])
+    # In an order of their own, so that neither that of folds nor that of seeds matters.
+    folds = sorted((np.sort(np.round(values, _DECIMALS)) for values in by_fold), key=np.ndarray.tolist)
+    sizes = np.array([values.size for values in folds])
     most = int(sizes.max())
-    table = np.stack([np.resize(np.sort(values), most) for values in by_fold])
-    fold = rng.integers(len(by_fold), size=(RESAMPLES, len(by_fold), 1))
-    seed = (rng.random((RESAMPLES, len(by_fold), most)) * sizes[fold]).astype(np.int64)
+    table = np.stack([np.resize(values, most) for values in folds])
+    fold = rng.integers(len(folds), size=(RESAMPLES, len(folds), 1))
+    seed = (rng.random((RESAMPLES, len(folds), most)) * sizes[fold]).astype(np.int64)
     medians = np.median(table[fold, seed].reshape(RESAMPLES, -1), axis=1)
     low, high = np.round(np.quantile(medians, (0.025, 0.975)), _DECIMALS)
     return float(low), float(high)

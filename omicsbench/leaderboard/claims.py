@@ -96,7 +96,12 @@ def compare(groups: Sequence[Group], tasks: Mapping[str, Task], baseline: str) -
     """Every measured task that has records of the ``baseline``, against it and the best trivial baseline."""
     names = list(dict.fromkeys(group.task for group in groups))
     comparisons = [
-        _compare({g.protocol: g for g in groups if g.task == name}, tasks[name], baseline)
+        _compare(
+            # Records of other states are of a task that only has the same name.
+            {g.protocol: g for g in groups if g.task == name and g.states == tasks[name].info.states},
+            tasks[name],
+            baseline,
+        )
         for name in names
         if name in tasks and tasks[name].virtual is None
     ]

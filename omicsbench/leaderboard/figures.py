@@ -169,7 +169,7 @@ def _panel(
         shapes.append(_band(low))
     for line in below:
         if line.entry.role == "model":
-            negative = float(np.mean(line.x[row, :, column] < 0))
+            negative = float(np.mean(line.x[row, line.t > 0, column] < 0))  # x(0) is given, not predicted
             notes.append(f"{line.entry.label} is below zero at {100 * negative:.0f} % of the times")
     figure = {
         "data": traces,

@@ -96,6 +96,8 @@ def compare(record: Record, again: Record, tolerance: float = TOLERANCE) -> Repe
     if again.status != record.status:
         why = f": {again.error.type}: {again.error.message}" if again.error else ""
         return Repeat(record, "differs", float("inf"), f"was {record.status}, is {again.status}{why}", again)
+    if again.states != record.states:
+        return Repeat(record, "differs", float("inf"), "its states are not those of its task", again)
     if not record.scores:
         return Repeat(record, "identical", 0.0, f"{record.status} again", again)
     worst, where = 0.0, ""

@@ -12,8 +12,8 @@ import numpy as np
 
 from omicsbench.metrics import skill
 from omicsbench.parameters import Value
-from omicsbench.protocols import PROTOCOLS
-from omicsbench.records import Record, Setting, Timing, hardware
+from omicsbench.protocols import protocol_of
+from omicsbench.records import Record, Timing, hardware
 from omicsbench.scoring import best_trivial
 from omicsbench.spec import Role
 from omicsbench.trajectory import Array
@@ -221,21 +221,26 @@ OF_FOLD = ("data", "strains")
 def outdated(records: Iterable[Record]) -> dict[str, list[Record]]:
     """The records that cannot stand beside newer ones of their task and protocol, by what has changed since."""
     found: dict[str, list[Record]] = {}
-    newest: dict[tuple[str, ...], Setting] = {}
+    newest: dict[tuple[str, ...], Record] = {}
     for record in sorted(records, key=lambda r: (r.started, r.key), reverse=True):
         cell = record.cell
-        latest = newest.setdefault((cell.task, cell.protocol), cell.setting)
-        changed = [part for part in cell.setting.differences(latest) if part not in OF_FOLD]
+        latest = newest.setdefault((cell.task, cell.protocol), record)
+        changed = [part for part in cell.setting.differences(latest.cell.setting) if part not in OF_FOLD]
+        if record.states != latest.states and "states" not in changed:  # as of records that do not know their setting
+            changed.append("states")
         if not changed:
-            here = newest.setdefault((cell.task, cell.protocol, cell.fold), cell.setting)
-            changed = [part for part in cell.setting.differences(here) if part in OF_FOLD]
+            here = newest.setdefault((cell.task, cell.protocol, cell.fold), record)
+            changed = [part for part in cell.setting.differences(here.cell.setting) if part in OF_FOLD]
         if changed:
             found.setdefault(f"{cell.task}: {', '.join(changed)}", []).append(record)
     return found
 
 
 def groups(records: Iterable[Record]) -> list[Group]:
-    """Records by task and protocol, and in each by model, parameters and device; ``outdated`` ones are left out."""
+    """Records by task and protocol, and in each by model, parameters and device; ``outdated`` ones are left out.
+
+    Raises ``RequestError`` for an unknown protocol.
+    """
     records = list(records)
     old = {record.key for some in outdated(records).values() for record in some}
     ordered = sorted(
@@ -250,7 +255,7 @@ def groups(records: Iterable[Record]) -> list[Group]:
 
 def _group(task: str, protocol: str, records: Sequence[Record]) -> Group:
     # Of a protocol that leaks, a baseline that copies the leak is perfect: it sets no zero.
-    trivial = _best_trivial(records) if PROTOCOLS[protocol].ranked else {}
+    trivial = _best_trivial(records) if protocol_of(protocol).ranked else {}
     variants: dict[Variant, list[Record]] = {}
     for record in records:
         cell = record.cell

@@ -27,9 +27,7 @@ Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{0,64}\Z")]
 """A sha256, or its start; empty where it is not known."""
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
 Count = Annotated[int, Meta(ge=0, le=10**9)]
-
-
-Value = Annotated[str, Meta(max_length=400)] | int | float | bool | None
+Value = Line | int | float | bool | None
 """A parameter of a model."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from omicsbench.errors import RecordError, suggest
 from omicsbench.files import read_bytes, write
 from omicsbench.records.cells import SCHEMA, Cell, Part, Record
-from omicsbench.records.migration import OLD_NAME, migrated
+from omicsbench.records.migration import OLD_NAME, is_old, migrated
 from omicsbench.records.rounding import to_json
 from omicsbench.trajectory import Array
 
@@ -53,7 +53,10 @@ def _array(kind: type, raw: Any) -> Array:
     array = np.array(raw, dtype=object)
     if not all(value is None or type(value) in (int, float) for value in array.flat):
         raise ValueError("expected numbers, in lists of one length")
-    return array.astype(np.float64)
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError("expected numbers that a float can hold") from None
 
 
 def path_of(cell: Cell, out: Path) -> Path:
@@ -77,7 +80,7 @@ def load(path: Path) -> Record:
 
 def record_of(raw: Any, where: str) -> Record:
     """The record that JSON values hold. Raises ``RecordError`` saying where they come from and what is wrong."""
-    if isinstance(raw, Mapping) and raw.get("schema") == 1:
+    if is_old(raw):
         raw = migrated(raw, where)
     return checked(convert(raw, Record, SCHEMA, where), where)
 
@@ -97,10 +100,10 @@ def convert(raw: Any, kind: type[Kind], schema: int, where: str) -> Kind:
     if not isinstance(raw, Mapping) or "schema" not in raw:
         raise RecordError(f"{where}: not a record of omicsbench (no schema); move it out of the records folder")
     if type(raw["schema"]) is not int or raw["schema"] != schema:
-        raise RecordError(f"{where}: record schema {_short(raw['schema'])}, this version reads {schema}")
+        raise RecordError(f"{where}: record schema {short(raw['schema'])}, this version reads {schema}")
     for key in raw:
         if key not in kind.__struct_fields__:
-            raise RecordError(f"{where}: unknown field {_short(key)}: {suggest(key, kind.__struct_fields__)}")
+            raise RecordError(f"{where}: unknown field {short(key)}: {suggest(key, kind.__struct_fields__)}")
     try:
         return msgspec.convert(raw, kind, dec_hook=_array)
     except msgspec.ValidationError as error:
@@ -132,12 +135,16 @@ def find(out: Path) -> Iterator[Path]:
 def renew(out: Path) -> int:
     """Give records of an older schema below ``out`` this schema and their present names; how many there were.
 
-    Raises ``RecordError`` for one that cannot be read or written; the old file goes when the new one is there.
+    Raises ``RecordError`` for one that cannot be read or written; the old file goes when the new one is there. Of
+    several records of a cell the one that was started last stays.
     """
     old = [path for path in find(out) if re.search(OLD_NAME, path.name)]
     for path in old:
-        if save(load(path), out) != path:
-            path.unlink()
+        record = load(path)
+        there = path_of(record.cell, out)
+        if not there.exists() or load(there).started < record.started:
+            save(record, out)
+        path.unlink()
     return len(old)
 
 
@@ -180,5 +187,6 @@ def _inconsistency(record: Record) -> str:
     return ""
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as it may stand in an error line, whatever it is."""
     return json.dumps(str(value)[:60], ensure_ascii=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -12,6 +12,11 @@ from omicsbench.records.cells import Cell, Setting
 
 OLD_NAME = r"-s\d+-(cpu|cuda)-[0-9a-f]{10}\.json$"
 """The names that files of schema 1 have."""
+
+
+def is_old(raw: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether JSON values say that they are a record of schema 1."""
+    return isinstance(raw, Mapping) and type(raw.get("schema")) is int and raw["schema"] == 1
 
 
 def migrated(raw: Mapping[str, Any], where: str) -> dict[str, Any]:

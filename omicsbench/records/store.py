@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from omicsbench.errors import RecordError
 from omicsbench.files import read_bytes, write
 from omicsbench.records.cells import SCHEMA, Part, Prediction, Record
-from omicsbench.records.files import builtins, checked, find, load, parse, record_of
+from omicsbench.records.files import builtins, checked, find, load, parse, record_of, short
 from omicsbench.records.rounding import from_steps, to_steps
 from omicsbench.trajectory import Array
 
@@ -32,6 +33,7 @@ SPEEDS = "speed"
 LARGEST_BINARY = 2_000_000_000
 """Bytes that predictions of one file may unpack to."""
 _MISSING = -(2**31)
+_LARGEST = 299  # exponent of a step; steps times counts must be floats
 _LADDER = 15  # decades below the largest value in which a decimal step is looked for
 
 Kind = TypeVar("Kind", bound=Part)
@@ -78,8 +80,12 @@ def read_lines(path: Path) -> tuple[dict[str, Any], list[tuple[int, dict[str, An
     header = parse(lines[0], f"{path}, line 1")
     if not isinstance(header, dict) or not isinstance(header.get("shared"), dict):
         raise RecordError(f"{path}, line 1: not the head of a file of records")
+    if header.get("schema") != SCHEMA:
+        raise RecordError(f"{path}, line 1: record schema {short(header.get('schema'))}, this version reads {SCHEMA}")
     if lines[-1] or len(lines) - 2 != header.get("records"):
         raise RecordError(f"{path}: is cut short: {header.get('records')} records are announced; fetch the file again")
+    if len(lines) < 3:
+        raise RecordError(f"{path}: holds no record; delete it")
     rows = []
     for n, line in enumerate(lines[1:-1], start=2):
         raw = parse(line, f"{path}, line {n}")
@@ -145,11 +151,16 @@ def _common(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for name, value in first.items():
         if any(name not in row for row in rows):
             continue
-        if all(type(row[name]) is type(value) and row[name] == value for row in rows):
+        if all(_same(row[name], value) for row in rows):
             shared[name] = value
         elif all(isinstance(row[name], dict) for row in rows) and (below := _common([row[name] for row in rows])):
             shared[name] = below
     return shared
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether JSON values are written alike: 1, 1.0 and true are equal to Python."""
+    return one == other and msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
 
 
 def _rest(row: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,7 +215,7 @@ def _with_predictions(records: Sequence[Record], places: Sequence[Any], binary: 
         shapes = [
             None if p is None else (len(r.states), r.strains, len(p["t"])) for r, p in zip(records, places, strict=True)
         ]
-        sizes = [0 if shape is None else int(np.prod(shape)) for shape in shapes]
+        sizes = [0 if shape is None else math.prod(shape) for shape in shapes]
         on_grid = sum(size for size, p in zip(sizes, places, strict=True) if p is not None and p["grid"] is not None)
         if 4 * on_grid + 8 * (sum(sizes) - on_grid) > LARGEST_BINARY:
             raise ValueError("more values than a file may hold")
@@ -221,7 +232,7 @@ def _with_predictions(records: Sequence[Record], places: Sequence[Any], binary: 
                 x, raw = raw[:size].reshape(shape[1], shape[2], shape[0]).astype(np.float64), raw[size:]
             else:
                 grid = [(int(m), int(e)) for m, e in place["grid"]]
-                if len(grid) != shape[0] or any(m not in (1, 2, 5) or not -330 < e < 300 for m, e in grid):
+                if len(grid) != shape[0] or any(m not in (1, 2, 5) or not -330 < e <= _LARGEST for m, e in grid):
                     raise ValueError("not a decimal step for each state")
                 counts, numbers = _sums(numbers[:size].reshape(shape)).transpose(1, 2, 0), numbers[size:]
                 x = np.where(counts == _MISSING, np.nan, from_steps(counts.astype(np.float64), grid))
@@ -261,7 +272,7 @@ def _grid(x: Array) -> Grid | None:
     for state in range(x.shape[-1]):
         values = x[..., state][np.isfinite(x[..., state])]
         top = int(np.floor(np.log10(np.abs(values).max()))) if np.any(values) else 0
-        steps = [(m, e) for e in range(top, max(top - _LADDER, -300), -1) for m in (5, 2, 1)]
+        steps = [(m, e) for e in range(min(top, _LARGEST), max(top - _LADDER, -300), -1) for m in (5, 2, 1)]
         step = next((one for one in steps if _on(values, one)), None)
         if step is None:
             return None
@@ -271,8 +282,10 @@ def _grid(x: Array) -> Grid | None:
 
 def _on(values: Array, step: tuple[int, int]) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
-        counts = to_steps(values[:, None], [step])
-        return bool((np.abs(counts) < 2**31 - 1).all() and (from_steps(counts, [step])[:, 0] == values).all())
+        # Counts are kept as integers, which have no negative zero: plus zero it is none.
+        counts = to_steps(values[:, None], [step]) + 0.0
+        again = from_steps(counts, [step])[:, 0]
+        return bool((np.abs(counts) < 2**31 - 1).all() and (again.view(np.int64) == values.view(np.int64)).all())
 
 
 def read_records(place: Path) -> list[Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from omicsbench.leaderboard.build import render
+from omicsbench.leaderboard.build import pages
 from omicsbench.leaderboard.truth import no_truth
 from omicsbench.records import find, load, save
 
@@ -33,4 +33,4 @@ class Leaderboard:
         assert sum(1 for path in find(self.out) if load(path)) == COUNT
 
     def time_build(self) -> None:
-        assert render(self.records, {}, no_truth)
+        assert pages(self.records, {}, no_truth)

@@ -9,7 +9,17 @@ import numpy as np
 
 from omicsbench import Controls, TaskInfo, Trajectory
 from omicsbench.protocols import Inputs
-from omicsbench.records import SCHEMA, Cell, Environment, Latency, Prediction, Record, TargetScores, Timing, to_json
+from omicsbench.records import (
+    SCHEMA,
+    Cell,
+    Environment,
+    Latency,
+    Prediction,
+    Record,
+    Setting,
+    TargetScores,
+    Timing,
+)
 
 STATES, CONTROLS, HORIZON = 6, 9, 72.0
 TIMES = np.array([0.0, 4, 8, 12, 18, 24, 36, 48, 60, 72])
@@ -95,7 +105,6 @@ def records(count: int) -> list[Record]:
 def _record(task: str, fold: str, model: str, seed: int, error: float) -> Record:
     cell = Cell(
         task=task,
-        data_sha256="",
         protocol="measured",
         fold=fold,
         model=model,
@@ -104,7 +113,8 @@ def _record(task: str, fold: str, model: str, seed: int, error: float) -> Record
         parameters={"width": 32},
         seed=seed,
         device="cpu",
-        harness="1",
+        setting=Setting(),
+        code="c0de",
     )
     per_state: list[float | None] = [error * (1.0 + 0.1 * n) for n in range(STATES)]
     names = ("rmse", "nrmse", "r2", "final_error", "negative_share")
@@ -123,9 +133,9 @@ def _record(task: str, fold: str, model: str, seed: int, error: float) -> Record
             "measured": TargetScores(
                 per_state=dict.fromkeys(names, per_state),
                 mean=dict.fromkeys(names, error),
-                prediction=Prediction(t=TIMES[1:].tolist(), x=to_json(x)),
             )
         },
+        prediction=Prediction(t=TIMES[1:], x=x),
         strains=1,
         timing=Timing(
             load=1.0,

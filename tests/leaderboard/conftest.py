@@ -23,17 +23,20 @@ from omicsbench.records import (
     Failure,
     Latency,
     Record,
+    Setting,
     TargetScores,
     Timing,
     find,
     load,
     save,
 )
+from omicsbench.records.store import read_file, write_cells
 from omicsbench.runner import Settings, run
 from omicsbench.spec import Role
 from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, keyed
 from omicsbench.tasks import Task, load_task
 
+SETTING = Setting(data="d")
 PLACE = Environment(python="3.11", platform="x", cpu="CPU A", cores=2, memory_gb=8.0, threads=1, packages={})
 
 
@@ -54,7 +57,6 @@ def _record(
     """A record of two states with this NRMSE; None for a failed cell."""
     cell = Cell(
         task="toy",
-        data_sha256="d",
         protocol=protocol,
         fold=fold,
         model=model,
@@ -63,7 +65,8 @@ def _record(
         parameters=dict(parameters or {}),
         seed=seed,
         device="cuda" if gpu else "cpu",
-        harness="1",
+        setting=SETTING,
+        code="c0de",
     )
     place = Environment(**{name: getattr(PLACE, name) for name in PLACE.__struct_fields__} | {"gpu": gpu})
     both = [nrmse, nrmse]
@@ -124,21 +127,22 @@ def _speed(
     dirty: bool = False,
     cpu: str = "Abacus",
     version: str = "1",
+    distribution: str = "",
     **fields: Any,
 ) -> SpeedRecord:
     """A speed record with this latency, and seconds of one call by the number of strains, None where not reached."""
     cell = Cell(
         task=task,
-        data_sha256="",
         protocol="measured",
         fold="S2",
         model=model,
-        distribution=model,
+        distribution=distribution or model,
         version=version,
         parameters=parameters or {},
         seed=0,
         device=device,
-        harness="1",
+        setting=SETTING,
+        code=f"c0de{version}",
     )
     place = Environment(
         python="3",
@@ -147,7 +151,7 @@ def _speed(
         cores=2,
         memory_gb=1.0,
         threads=1,
-        packages={},
+        packages={"numpy": "2"},
         gpu="Loom 9" if device == "cuda" else "",
         git_dirty=dirty,
     )
@@ -258,13 +262,14 @@ class Lab:
         """The two tasks by name."""
         return {task.name: task for task in map(load_task, self.tasks)}
 
-    def splits(self, task: str, protocol: str, fold: str) -> Split:
-        """The split of a fold of either task."""
-        return split_of(self.known[task], self.known[task].fold(fold), protocol, None)
+    def splits(self, record: Record, protocol: str) -> Split:
+        """The split of a record's fold, of either task."""
+        task = self.known[record.cell.task]
+        return split_of(task, task.fold(record.cell.fold), protocol, None)
 
-    def shown(self, task: str, protocol: str, fold: str) -> Split | None:
-        """The split of a fold that may be shown to everyone."""
-        return self.splits(task, protocol, fold) if self.known[task].redistributable else None
+    def shown(self, record: Record, protocol: str) -> Split | None:
+        """The same, where it may be shown to everyone."""
+        return self.splits(record, protocol) if self.known[record.cell.task].redistributable else None
 
     @property
     def options(self) -> list[str]:
@@ -312,6 +317,28 @@ class Called:
 
     code: int
     text: str
+
+
+@pytest.fixture(scope="session")
+def edited() -> Callable[..., Record]:
+    """``edited(store, place, change)``: the first record of that file of a store, changed as a forger would: its key,
+    the file's name and the checksum of its predictions are right again."""
+
+    def edit(store: Path, place: str, change: Callable[[Record], Record]) -> Record:
+        (path,) = store.glob(f"{place}-*.jsonl")
+        first, *rest = read_file(path)
+        path.unlink()
+        path.with_suffix(".xz").unlink(missing_ok=True)
+        forged = with_key(change(first))
+        write_cells([forged, *rest], store)
+        return forged
+
+    return edit
+
+
+def with_key(record: Record) -> Record:
+    """The record with the key of its cell."""
+    return replace(record, key=record.cell.key)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from omicsbench.leaderboard.build import render, write
+from omicsbench.leaderboard.build import pages as rendered
+from omicsbench.leaderboard.build import write
 from omicsbench.leaderboard.figures import rounded
 from omicsbench.leaderboard.report import write_report
 from omicsbench.leaderboard.speed_page import write_page
-from omicsbench.records import from_json
 
 WIDTHS = (1400, 390)
 CONTRAST = """() => {
@@ -61,7 +61,7 @@ def site(lab, make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A built site, a report and a page of speed, in one folder."""
     out = tmp_path_factory.mktemp("leaderboards")
     speed = [make.speed("derivative-ml", 1.0, {1: 1.0, 10: None}), make.speed("lab-drift", 0.01, {1: 0.01, 10: 0.02})]
-    write(render(lab.load(), lab.known, lab.shown, speed), out)
+    write(rendered(lab.load(), lab.known, lab.shown, speed), out)
     write_report(lab.load(), lab.known, out / "report" / "report.html", lab.splits)
     write_page(speed, "derivative-ml", out / "report" / "speed.html")
     return out
@@ -159,8 +159,8 @@ def test_a_plot_shows_the_values_of_its_record(browser, lab, site: Path) -> None
         if (r.cell.task, r.cell.protocol, r.cell.fold, r.cell.model, r.cell.seed)
         == ("closed", "measured", "S2", "lab-drift", 1)
     )
-    prediction = record.scores["measured"].prediction
-    wanted = rounded(from_json(prediction.x)[0, :, 0])
+    prediction = record.prediction
+    wanted = rounded(prediction.x[0, :, 0])
     watched = Watched(browser, 1400)
     page = watched.open(site / "site" / "tasks" / "closed.html")
     watched.draw_all()
@@ -168,7 +168,7 @@ def test_a_plot_shows_the_values_of_its_record(browser, lab, site: Path) -> None
         """() => [...document.querySelectorAll(".plot")].filter((p) => p.ariaLabel.startsWith("A of S2 over time"))
             .flatMap((p) => p.data).filter((t) => t.name === "lab-drift, seed 1").map((t) => [t.x, t.y])"""
     )
-    assert [prediction.t, wanted] in found
+    assert [prediction.t.tolist(), wanted] in found
     page.close()
 
 

@@ -1,19 +1,25 @@
-"""``leaderboard build`` and ``check``: what is tampered with is found, and what is found is named."""
+"""``leaderboard build``, ``site`` and ``check``: what is tampered with is found, and what is found is named."""
 
+import lzma
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from omicsbench.cli.leaderboard import command
 from omicsbench.cli.submit import command as submit
 from omicsbench.errors import RequestError
-from omicsbench.leaderboard.build import render, write
-from omicsbench.leaderboard.check import check_made, check_records
-from omicsbench.records import find, load
-from omicsbench.speed_records import save as save_speed
+from omicsbench.leaderboard.build import tables, write
+from omicsbench.leaderboard.check import check_made, check_records, same_text
+from omicsbench.plugins import RESTRICT, discover
+from omicsbench.records import Record
+from omicsbench.records.store import read_cells
+from omicsbench.scoring import rescore
+from omicsbench.speed_records import write_speeds
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +66,9 @@ def check(
     return run
 
 
-def record(home: Path, model: str = "mean-strain", place: str = "open/measured/n1-d0") -> Path:
-    return next((home / "records" / place).glob(f"{model}-*.json"))
+def stored(home: Path, model: str = "mean-strain", place: str = "open/measured") -> Path:
+    (path,) = (home / "records" / place).glob(f"{model}-*.jsonl")
+    return path
 
 
 def edit(path: Path, pattern: str, replacement: str) -> None:
@@ -79,13 +86,12 @@ def test_what_is_sound_passes_and_copies_are_run_again(check) -> None:
     assert text.rstrip().endswith("0 problems")
 
 
-def test_nothing_measured_is_published(published: Path, toy_csv: str) -> None:
-    for path in (published / "records" / "closed").rglob("*.json"):
-        assert '"prediction":{' not in path.read_text().replace(" ", ""), path
-    page = (published / "site" / "tasks" / "closed.html").read_text(encoding="utf-8")
-    assert '"name":"measured"' not in page
-    assert "--with-measured" in page
-    assert '"name":"measured"' in (published / "site" / "tasks" / "open.html").read_text(encoding="utf-8")
+def test_nothing_measured_is_published(published: Path) -> None:
+    records = [record for record in read_cells(published / "records") if record.cell.task == "closed"]
+    assert records
+    assert {(record.prediction, record.omitted) for record in records} == {(None, "licence")}
+    assert list((published / "records" / "closed").rglob("*.xz")) == []
+    assert not (published / "site").exists()  # pages are made where they are published
 
 
 def test_the_readme_beside_it_holds_the_tables(published: Path) -> None:
@@ -94,33 +100,52 @@ def test_the_readme_beside_it_holds_the_tables(published: Path) -> None:
     assert "No record yet." in text
 
 
+def test_pages_show_what_may_be_shown(published: Path, lab, call, tmp_path: Path) -> None:
+    out = tmp_path / "pages"
+    result = call(command, "site", "--records", published / "records", "--out", out, *lab.options)
+    assert (result.code, result.text.strip()) == (0, str(out / "site" / "index.html"))
+    page = (out / "site" / "tasks" / "closed.html").read_text(encoding="utf-8")
+    assert '"name":"measured"' not in page
+    assert "--with-measured" in page
+    assert '"name":"measured"' in (out / "site" / "tasks" / "open.html").read_text(encoding="utf-8")
+    for name in ("README.md", "tables/open-measured.md"):
+        assert (out / name).read_bytes() == (published / name).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("tamper", "complaint"),
     [
+        (lambda home: edit(stored(home), r'"seed":0', '"seed":7'), r"line \d: its key does not belong to its cell"),
+        (lambda home: edit(stored(home), r'"schema":2', '"schema":99'), r"schema \"99\""),
+        (lambda home: edit(stored(home), r'"status":"ok"', '"statsu":"ok"'), r'unknown field "statsu"'),
+        (lambda home: edit(stored(home), r"\{", "["), r"not a whole JSON file"),
+        (lambda home: edit(stored(home), r"\n\Z", ""), r"is cut short"),
+        (lambda home: stored(home).with_suffix(".xz").unlink(), r"xz: cannot be read: No such file"),
         (
-            lambda home: edit(record(home), r'"nrmse":\[[\d.]+', '"nrmse":[0.001'),
-            r"scores at 'measured' do not follow .*nrmse of A",
+            lambda home: stored(home).with_suffix(".xz").write_bytes(lzma.compress(b"x")),
+            r"xz: not the predictions that mean-strain-",
+        ),
+        (lambda home: shutil.copy(stored(home), stored(home).with_name("a-1.jsonl")), r"a-1.xz: cannot be read"),
+        (
+            lambda home: [
+                shutil.copy(path, path.with_name(f"a-1{path.suffix}"))
+                for path in (stored(home), stored(home).with_suffix(".xz"))
+            ],
+            r"a-1.jsonl: its records belong at open/measured/mean-strain-|the same cell as one in open/measured/a-1",
         ),
         (
-            lambda home: edit(record(home), r'"x":\[\[\[[\d.]+', '"x":[[[99.5'),
-            r"do not follow from its prediction",
+            lambda home: stored(home, place="closed/measured").rename(
+                home / "records" / "closed" / "published" / "lost.jsonl"
+            ),
+            r"closed/published/lost.jsonl: its records belong at closed/measured/mean-strain-",
         ),
-        (lambda home: edit(record(home), r'"mean":\{"nrmse":[\d.]+', '"mean":{"nrmse":0.1'), r"mean nrmse"),
-        (lambda home: edit(record(home), r'"seed":0', '"seed":7'), r"key does not belong to its cell"),
-        (lambda home: edit(record(home), r'"status": "ok"', '"status": "diverged"'), r"status 'diverged' does not"),
-        (lambda home: edit(record(home), r'"git_dirty":false', '"git_dirty":true'), r"dirty commit"),
-        (lambda home: edit(record(home), r'"truth_sha256": "\w', '"truth_sha256": "_'), r"not those of its fold"),
-        (lambda home: edit(record(home), r'"schema": 1', '"schema": 99'), r"schema 99"),
-        (lambda home: edit(record(home), r'"x":\[\[\[', '"x":[[['[:5]), r"not a whole JSON file"),
-        (lambda home: shutil.copy(record(home), record(home).with_name("twice.json")), r"the same cell as"),
-        (lambda home: record(home).rename(home / "records" / "lost.json"), r"belongs at"),
         (
             lambda home: edit(home / "tables" / "open-measured.md", r"1\.\d+", "0.5"),
             r"does not match its records, line",
         ),
-        (lambda home: edit(home / "site" / "index.html", r"trivial", "model"), r"index.html: does not match"),
-        (lambda home: (home / "site" / "models" / "persistence.html").unlink(), r"persistence.html: is missing"),
-        (lambda home: (home / "site" / "tasks" / "old.html").write_text("x"), r"old.html: no record asks for it"),
+        (lambda home: edit(home / "README.md", r"## open", "## shut"), r"README.md: does not match its records"),
+        (lambda home: (home / "tables" / "open-measured.csv").unlink(), r"open-measured.csv: is missing"),
+        (lambda home: (home / "tables" / "old-measured.md").write_text("x"), r"old-measured.md: no record asks for it"),
         (
             lambda home: edit(home.parent / "README.md", r"\| 1 \| ", "| 2 | "),
             r"README.md: a table does not match",
@@ -129,35 +154,69 @@ def test_the_readme_beside_it_holds_the_tables(published: Path) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_tampering_is_found(
-    published: Path, lab, tmp_path: Path, tamper: Callable[[Path], object], complaint: str
+    published: Path,
+    lab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tamper: Callable[[Path], object],
+    complaint: str,
 ) -> None:
     shutil.copytree(published.parent, tmp_path, dirs_exist_ok=True)
     home = tmp_path / "leaderboards"
     tamper(home)
-    findings = check_records(home / "records", lab.known, None)
-    files = render([load(path) for path in find(published / "records")], lab.known, lab.shown)
-    problems = findings.problems + check_made(files, home)
+    monkeypatch.setenv(RESTRICT, "")
+    findings = check_records(home / "records", discover(), lab.known, None)
+    problems = findings.problems + check_made(tables(read_cells(published / "records"), lab.known), home)
     assert any(re.search(complaint, problem) for problem in problems), problems
     assert len(problems) <= 2, problems
+    assert not any("\n" in problem for problem in problems)
 
 
-def test_scores_of_a_copy_are_run_again(check) -> None:
-    def tamper(home: Path) -> None:
-        edit(record(home, "nearest-strain", "closed/measured/S1"), r'"nrmse":\[[\d.]+', '"nrmse":[0.001')
+def test_scores_of_a_copy_are_run_again(check, edited) -> None:
+    """Its prediction may not be shown, so its scores are made again."""
 
-    code, text, _ = check(tamper, "--records-only")
+    def better(record: Record) -> Record:
+        scores = record.scores["measured"]
+        per_state = {name: list(values) for name, values in scores.per_state.items()}
+        per_state["nrmse"][0] = 0.001
+        mean = scores.mean | {"nrmse": float(f"{np.mean(per_state['nrmse']):.6g}")}
+        return replace(record, scores={"measured": replace(scores, per_state=per_state, mean=mean)})
+
+    code, text, _ = check(
+        lambda home: edited(home / "records", "closed/measured/nearest-strain", better), "--records-only"
+    )
     assert code == 1
     assert re.search(r"closed/measured/S1/nearest-strain/s0: run again: differs: NRMSE of A", text), text
 
 
-def test_a_measured_prediction_is_refused(check, lab) -> None:
-    def tamper(home: Path) -> None:
-        path = record(home, "nearest-strain", "closed/measured/S1")
-        shutil.copyfile(lab.records / path.relative_to(home / "records"), path)
-
-    code, text, _ = check(tamper, "--records-only")
+def test_a_measured_prediction_is_refused(check, edited, lab) -> None:
+    whole = {record.key: record for record in lab.load()}
+    code, text, _ = check(
+        lambda home: edited(home / "records", "closed/measured/nearest-strain", lambda record: whole[record.cell.key]),
+        "--records-only",
+    )
     assert code == 1
-    assert "repeats measured values" in text
+    assert "its prediction repeats measured values" in text
+
+
+def test_a_measured_start_is_refused(check, edited, lab) -> None:
+    """x(0) was measured too, even where nothing else of a prediction was."""
+    split = {record.cell.fold: lab.splits(record, "published") for record in lab.load() if record.cell.task == "closed"}
+
+    def own(record: Record) -> Record:
+        place = split[record.cell.fold]
+        whole = next(r for r in lab.load() if r.key == record.cell.key)
+        x = whole.prediction.x * 1.25
+        x[:, 0] = whole.prediction.x[:, 0]
+        prediction = replace(whole.prediction, x=x)
+        (target,) = place.targets
+        return replace(
+            whole, prediction=prediction, scores={target.name: rescore(prediction, target, place, (True, True))}
+        )
+
+    code, text, _ = check(lambda home: edited(home / "records", "closed/published/mean-strain", own), "--records-only")
+    assert code == 1
+    assert "its prediction holds the measured x(0); submit leaves it out" in text
 
 
 def test_where_the_data_cannot_be_had_that_is_said(check, published: Path, lab, call, tmp_path: Path) -> None:
@@ -171,55 +230,71 @@ def test_where_the_data_cannot_be_had_that_is_said(check, published: Path, lab, 
     assert "not checked: 12 records: data of task 'closed' cannot be had" in result.text
 
 
-def test_with_measured_never_goes_where_it_is_published(
+def test_with_measured_stays_where_it_is_made(
     published: Path, lab, call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(published.parent)
-    with pytest.raises(RequestError, match="must not be published"):
-        call(command, "build", "--with-measured", "--out", "leaderboards", *lab.options)
-    assert call(command, "build", "--with-measured", "--out", tmp_path / "local", *lab.options).code == 0
+    result = call(command, "site", "--with-measured", "--out", tmp_path / "local", *lab.options)
+    assert result.code == 0
     page = (tmp_path / "local" / "site" / "tasks" / "closed.html").read_text(encoding="utf-8")
     assert '"name":"measured"' not in page  # its records hold no prediction to draw beside them
     assert 'class="verdict' not in page
 
 
 def test_no_records(lab, call, tmp_path: Path) -> None:
+    for name in ("build", "site"):
+        with pytest.raises(RequestError, match="no such folder"):
+            call(command, name, "--records", tmp_path / "none", *lab.options)
+        with pytest.raises(RequestError, match="no record in this folder"):
+            call(command, name, "--records", tmp_path, *lab.options)
     with pytest.raises(RequestError, match="no such folder"):
-        call(command, "build", "--records", tmp_path / "none", *lab.options)
-    with pytest.raises(RequestError, match="no record in this folder"):
-        call(command, "build", "--records", tmp_path, *lab.options)
+        call(command, "check", "--records", tmp_path / "none", *lab.options)
 
 
-def test_speed_records_are_looked_at_and_made_into_pages(check, lab, make) -> None:
-    task = next(iter(lab.known))
-    sound = make.speed("persistence", 1.0, {1: 1.0}, task=task)
-
+def test_speed_records_are_looked_at_and_made_into_tables(check, lab, make) -> None:
     def rebuilt(home: Path) -> None:
-        save_speed(sound, home / "records")
-        files = render([load(p) for p in find(home / "records")], lab.known, lab.shown, [sound])
-        write(files, home)
+        write_speeds([sound_speed(make, lab)], home / "records")
+        write(tables(read_cells(home / "records"), lab.known, [sound_speed(make, lab)]), home)
 
     code, text, home = check(rebuilt)
     assert code == 0, text
     assert "1 speed records" in text
     assert "| persistence |" in (home / "speed.md").read_text()
-    assert "1 s" in (home / "site" / "speed.html").read_text()
+
+
+def sound_speed(make, lab, **fields):
+    given = {"task": next(iter(lab.known)), "distribution": "omicsbench", "role": "trivial"} | fields
+    return make.speed("persistence", given.pop("seconds", 1.0), {1: 1.0}, **given)
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("fields", "change", "complaint"),
     [
-        (lambda p: p.write_text(p.read_text().replace('"git_dirty":false', '"git_dirty":true')), "comes from a dirty"),
-        (lambda p: p.write_text(p.read_text().replace('"fit":2.0', '"fit":"2"')), "Expected `float`"),
-        (lambda p: p.write_text(p.read_text().replace('"seed":0', '"seed":1')), "its key does not belong to its cell"),
-        (lambda p: p.rename(p.with_name("other.speed.json")), "belongs at bench/"),
-        (lambda p: None, "does not match its records"),
+        ({"dirty": True}, lambda p: None, "comes from a dirty"),
+        ({"role": "model"}, lambda p: None, "says that persistence is a model; its plugin says a trivial baseline"),
+        ({"distribution": "other"}, lambda p: None, "says it comes from other; persistence is of omicsbench"),
+        ({"device": "cuda"}, lambda p: None, "says it ran on cuda; persistence runs on cpu"),
+        ({"seconds": 1e-15}, lambda p: None, "holds a time that no clock gives"),
+        ({"task": "nowhere"}, lambda p: None, "unknown task 'nowhere'"),
+        ({}, lambda p: edit(p, '"fit":2.0', '"fit":"2"'), "Expected `float`"),
+        ({}, lambda p: edit(p, '"fit":2.0', '"fit":-2.0'), "Expected `float` >= 0.0"),
+        ({}, lambda p: edit(p, '"seed":0', '"seed":1'), "its key does not belong to its cell"),
+        ({}, lambda p: edit(p, r"\n\Z", ""), "is cut short"),
+        ({}, lambda p: None, "does not match its records"),
     ],
 )
-def test_what_is_wrong_with_a_speed_record_is_named(check, lab, make, change, complaint: str) -> None:
+def test_what_is_wrong_with_a_speed_record_is_named(check, lab, make, fields, change, complaint: str) -> None:
     def tamper(home: Path) -> None:
-        change(save_speed(make.speed("persistence", 1.0, {1: 1.0}, task=next(iter(lab.known))), home / "records"))
+        (path,) = write_speeds([sound_speed(make, lab, **fields)], home / "records")
+        change(path)
 
     code, text, _ = check(tamper)
     assert code == 1
     assert complaint in text
+
+
+def test_numbers_of_made_tables_may_differ_in_the_last_digit_only() -> None:
+    assert same_text("| 0.123 | 5 |", "| 0.124 | 5 |")
+    assert not same_text("| 0.123 | 5 |", "| 0.126 | 5 |")
+    assert not same_text("| 0.123 | 5 |", "| 0.123 | 6 |")
+    assert not same_text("| 0.123 |", "| 0.123 | 5 |")
