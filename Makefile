@@ -26,6 +26,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 leaderboard: $(INSTALLED)
 	OMICSBENCH=$(BIN)/omicsbench leaderboards/fill

@@ -76,7 +76,7 @@ def _checks() -> str:
 
 
 def _metrics() -> str:
-    from omicsbench.metrics import DERIVED, METRICS
+    from omicsbench.scoring.metrics import DERIVED, METRICS
 
     units = {"native": "the state's", "1": "–"}
     rows = [(f"`{m.name}`", _plain(m.summary), units[m.unit], m.better) for m in METRICS]
@@ -85,7 +85,7 @@ def _metrics() -> str:
 
 
 def _protocols() -> str:
-    from omicsbench.protocols import PROTOCOLS
+    from omicsbench.data.protocols import PROTOCOLS
 
     rows = ((f"`{p.name}`", _plain(p.summary), "yes" if p.ranked else "never") for p in PROTOCOLS.values())
     return _table(("protocol", "what it is", "ranked"), rows)
@@ -109,7 +109,7 @@ def _record() -> str:
 
 
 def _speed_record() -> str:
-    from omicsbench.speed_records import SpeedRecord, Throughput
+    from omicsbench.records.speeds import SpeedRecord, Throughput
 
     return "\n".join(map(_struct, (SpeedRecord, Throughput)))
 

@@ -11,8 +11,8 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from omicsbench.metrics import Metric
     from omicsbench.records import Record
+    from omicsbench.scoring.metrics import Metric
     from omicsbench.spec import ModelSpec
 
 hookspec = pluggy.HookspecMarker("omicsbench")

@@ -163,12 +163,13 @@ def _stamps(files: Iterable[Path]) -> Stamps:
 def faults(sources: Sequence[Source]) -> dict[str, str]:
     """Name and reason of the plugins that must not be imported here: they end the process, or never come back.
 
-    One that was not met before is tried out (``omicsbench.trial``); a known one costs a look at its files' times.
+    One that was not met before is tried out (``omicsbench.running.trial``); a known one costs a look at the times
+    of its files.
     """
     memory = Memory.read()
     untried = {source: digest for source in sources if (digest := memory.digest_if_untried(source))}
     if untried:
-        from omicsbench.trial import on_trial
+        from omicsbench.running.trial import on_trial
 
         for source, fault in on_trial(untried):
             memory.verdicts[untried[source]] = fault

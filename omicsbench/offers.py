@@ -11,7 +11,7 @@ from omicsbench.spec import Device, ModelSpec, Role
 from omicsbench.texts import say
 
 if TYPE_CHECKING:
-    from omicsbench.metrics import Metric
+    from omicsbench.scoring.metrics import Metric
 
 
 def fault_of_model(spec: ModelSpec) -> str:

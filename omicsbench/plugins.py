@@ -25,8 +25,8 @@ from omicsbench.spec import ModelSpec
 from omicsbench.texts import say
 
 if TYPE_CHECKING:
-    from omicsbench.metrics import Metric
     from omicsbench.records import Record
+    from omicsbench.scoring.metrics import Metric
 
 GROUP = "omicsbench"
 RESTRICT = "OMICSBENCH_PLUGINS"
@@ -88,7 +88,7 @@ class Registry:
     @cached_property
     def plugin_metrics(self) -> list[tuple[str, Metric]]:
         """Plugin and metric; one that is none, or takes a name, is reported."""
-        from omicsbench.metrics import DERIVED, METRICS, Metric
+        from omicsbench.scoring.metrics import DERIVED, METRICS, Metric
 
         taken = {metric.name for metric in METRICS} | set(DERIVED)
         found = []

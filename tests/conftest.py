@@ -225,8 +225,8 @@ class Bench:
         self, task: Path, models: Sequence[str], plugins: Path | None = None, baselines: bool = False, **request: Any
     ) -> list[Any]:
         """Planned cells of these models; the trivial baselines come along only where asked for."""
-        from omicsbench.planning import Request, plan
-        from omicsbench.tasks import load_task
+        from omicsbench.data.tasks import load_task
+        from omicsbench.running.planning import Request, plan
 
         wanted = Request(tasks=[load_task(task)], models=models, **request)
         planned = plan(wanted, self.registry(plugins))
@@ -243,7 +243,7 @@ class Bench:
 
     def run(self, cells: Sequence[Any], jobs: int = 1, timeout: float = 60.0, out: Path | None = None) -> list[Any]:
         """Their records, in the order in which they finished."""
-        from omicsbench.runner import Settings, run
+        from omicsbench.running.runner import Settings, run
 
         settings = Settings(timeout=timeout, latency_budget=0.05)
         with ThreadPoolExecutor(jobs) as executor:

@@ -144,10 +144,10 @@ def test_a_plugin_that_never_comes_back_is_given_up_and_remembered(
     make_plugin: MakePlugin, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_plugin("plugin_endless", "while True:\n    pass\n")
-    monkeypatch.setattr("omicsbench.trial.LIMIT", 1.0)
+    monkeypatch.setattr("omicsbench.running.trial.LIMIT", 1.0)
     (problem,) = discover([folder]).problems
     assert problem.reason.startswith("its import takes more than 1 s (remembered until its code changes, or ")
-    monkeypatch.setattr("omicsbench.trial.LIMIT", 600.0)
+    monkeypatch.setattr("omicsbench.running.trial.LIMIT", 600.0)
     assert discover([folder]).problems == [problem]
     (folder / "plugin_endless.py").write_text("x = 1\n")
     (problem,) = discover([folder]).problems
@@ -243,7 +243,7 @@ def test_a_missing_plugins_folder_is_an_error(tmp_path: Path) -> None:
 
 
 METRICS = """
-from omicsbench.metrics import Metric
+from omicsbench.scoring.metrics import Metric
 
 
 @hookimpl

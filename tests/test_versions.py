@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from omicsbench import metrics, preprocessing
-from omicsbench.metrics import Scored
+from omicsbench import preprocessing
+from omicsbench.data.fold import FoldData
+from omicsbench.data.protocols import PROTOCOLS
 from omicsbench.model import Simulation
 from omicsbench.preprocessing import ControlTransform
-from omicsbench.protocols import PROTOCOLS, FoldData, Split
-from omicsbench.scoring import score_simulation
+from omicsbench.scoring import metrics
+from omicsbench.scoring.cell import score_simulation
+from omicsbench.scoring.metrics import Scored
+from omicsbench.split import Split
 from omicsbench.trajectory import Controls, Trajectory
 
 GOLDEN = Path(__file__).parent / "golden" / "versions.json"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from omicsbench.pinned import FILE
+from omicsbench.data.pinned import FILE
 
 ROOT = Path(__file__).parents[1]
 OTHERS = ("torch", "functorch", "jax", "diffrax", "equinox", "optax", "lineax", "optimistix")

@@ -19,8 +19,8 @@ from omicsbench.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from omicsbench.audit import Audit
-    from omicsbench.tasks import Task
+    from omicsbench.data.audit import Audit
+    from omicsbench.data.tasks import Task
 
 
 @click.command("audit")
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 @exits
 def command(task: str, as_json: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> int:
     """Look for faults in a task's data and for leaks in its splits. Exit code 1 where a split leaks."""
-    from omicsbench.audit import audit
-    from omicsbench.tasks import data_dir_of, pick
+    from omicsbench.data.audit import audit
+    from omicsbench.data.tasks import data_dir_of, pick
 
     found = pick(all_tasks(registry_of(()), tasks_dirs), task)
     if found.virtual is not None:
@@ -49,7 +49,7 @@ def _audit_simulated(task: Task, as_json: bool) -> int:
     """The gate of a simulated task's world: what its strains are like, and whether it may be used."""
     from dataclasses import asdict
 
-    from omicsbench.audit import leak_test
+    from omicsbench.data.audit import leak_test
     from omicsbench.errors import RequestError
     from omicsbench.kinetics import assess
 

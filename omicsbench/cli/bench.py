@@ -25,10 +25,10 @@ from omicsbench.cli.common import (
 from omicsbench.cli.run import _given, _numbers
 
 if TYPE_CHECKING:
-    from omicsbench.bench import Variant
-    from omicsbench.planning import Planned
-    from omicsbench.speed_records import SpeedRecord
-    from omicsbench.tasks import Task
+    from omicsbench.data.tasks import Task
+    from omicsbench.records.speeds import SpeedRecord
+    from omicsbench.running.planning import Planned
+    from omicsbench.running.speed import Variant
 
 DEFAULT_TASK, WITHOUT_DATA = "limonene", "limonene-sim"
 DEFAULT_BASELINE = "derivative-ml"
@@ -86,13 +86,13 @@ def command(
     plugins_dirs: tuple[Path, ...],
 ) -> int:
     """Measure the speed of trained models: load, fit, latency, throughput, memory, integration error."""
-    from omicsbench.bench import Settings, plan_bench, run
+    from omicsbench.data.tasks import data_dir_of
     from omicsbench.errors import RequestError
     from omicsbench.files import require_writable
     from omicsbench.leaderboard.speed_page import write_page
-    from omicsbench.planning import Request
-    from omicsbench.speed_records import FOLDER
-    from omicsbench.tasks import data_dir_of
+    from omicsbench.records.speeds import FOLDER
+    from omicsbench.running.planning import Request
+    from omicsbench.running.speed import Settings, plan_bench, run
 
     if not models and not variants:
         raise RequestError("nothing to measure: name a --model or a --variant")
@@ -130,9 +130,9 @@ def command(
 
 
 def _task(known: dict[str, Task], name: str | None, data_dir: Path | None) -> Task:
-    from omicsbench.data import locate
+    from omicsbench.data.measured import locate
+    from omicsbench.data.tasks import pick
     from omicsbench.errors import DataUnavailable
-    from omicsbench.tasks import pick
 
     if name is not None:
         return pick(known, name)
@@ -145,8 +145,8 @@ def _task(known: dict[str, Task], name: str | None, data_dir: Path | None) -> Ta
 
 
 def _variant(text: str) -> Variant:
-    from omicsbench.bench import Variant
     from omicsbench.errors import RequestError
+    from omicsbench.running.speed import Variant
 
     model, colon, rest = text.partition(":")
     pairs = [part.partition("=") for part in rest.split(",")]
@@ -158,7 +158,7 @@ def _variant(text: str) -> Variant:
 def _show(records: list[SpeedRecord], baseline: str, out: Path, as_json: bool) -> None:
     import msgspec
 
-    from omicsbench.speed_records import path_of
+    from omicsbench.records.speeds import path_of
 
     if as_json:
         emit_json([{**msgspec.to_builtins(r), "path": str(path_of(r, out))} for r in records])
@@ -170,7 +170,7 @@ def print_boards(records: Sequence[SpeedRecord], baseline: str) -> None:
     """The tables of speed records on stdout, with ratios to the baseline; what they leave out on stderr."""
     from rich.table import Table
 
-    from omicsbench.leaderboard.speed import boards, notes, one_strain, throughput
+    from omicsbench.results.speed import boards, notes, one_strain, throughput
 
     screen = console()
     for board in boards(records):

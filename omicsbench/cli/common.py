@@ -13,8 +13,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from omicsbench.data.tasks import Task
     from omicsbench.plugins import Problem, Registry
-    from omicsbench.tasks import Task
 
 Command = Callable[..., Any]
 
@@ -85,8 +85,8 @@ def warn_of(problems: Sequence[Problem]) -> None:
 
 def all_tasks(registry: Registry, tasks_dirs: tuple[Path, ...]) -> dict[str, Task]:
     """The suite's tasks, those in ``--tasks-dir``, and those of plugins; a plugin's broken folder is left out."""
+    from omicsbench.data.tasks import find_tasks
     from omicsbench.errors import RequestError
-    from omicsbench.tasks import find_tasks
 
     folders = list(tasks_dirs)
     for folder in registry.task_folders:

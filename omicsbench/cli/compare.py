@@ -20,11 +20,11 @@ def command(folders: tuple[Path, ...], baseline: str, as_json: bool, tasks_dirs:
     from omicsbench.errors import RequestError, suggest
     from omicsbench.leaderboard.claims import compare, verdict
     from omicsbench.leaderboard.claims_text import tables
-    from omicsbench.leaderboard.speed import boards, one_strain, throughput
-    from omicsbench.leaderboard.summary import groups
     from omicsbench.records import Record
+    from omicsbench.records.speeds import SpeedRecord, read_all_speeds
     from omicsbench.records.store import read_records
-    from omicsbench.speed_records import SpeedRecord, read_all_speeds
+    from omicsbench.results.speed import boards, one_strain, throughput
+    from omicsbench.results.summary import groups
 
     records: list[Record] = []
     measured: list[SpeedRecord] = []

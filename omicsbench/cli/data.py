@@ -21,9 +21,9 @@ def command() -> None:
 @tasks_option
 def show(task: str | None, as_json: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
     """Say of each task's file where it is, its checksum and its licence."""
-    from omicsbench.data import locate
+    from omicsbench.data.measured import locate
+    from omicsbench.data.tasks import data_dir_of
     from omicsbench.errors import DataError, DataUnavailable
-    from omicsbench.tasks import data_dir_of
 
     rows = []
     for found in _tasks(task, tasks_dirs):
@@ -63,8 +63,8 @@ def show(task: str | None, as_json: bool, data_dir: Path | None, tasks_dirs: tup
 @tasks_option
 def fetch(task: str | None, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
     """Download the file of a task (of all tasks) into the user cache, once, and check it."""
-    from omicsbench.data import locate
-    from omicsbench.tasks import data_dir_of
+    from omicsbench.data.measured import locate
+    from omicsbench.data.tasks import data_dir_of
 
     for found in _tasks(task, tasks_dirs):
         if task is None and found.source is None:
@@ -78,8 +78,8 @@ def fetch(task: str | None, data_dir: Path | None, tasks_dirs: tuple[Path, ...])
 @tasks_option
 def path(task: str, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
     """Print the path of a task's checked file; nothing is downloaded."""
-    from omicsbench.data import locate
-    from omicsbench.tasks import data_dir_of
+    from omicsbench.data.measured import locate
+    from omicsbench.data.tasks import data_dir_of
 
     for found in _tasks(task, tasks_dirs):
         click.echo(locate(found, data_dir_of(data_dir), download=False))
@@ -98,8 +98,8 @@ def make(task: str, out: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
     """
     from hashlib import sha256
 
+    from omicsbench.data.making import make, pin
     from omicsbench.files import write
-    from omicsbench.making import make, pin
 
     (found,) = _tasks(task, tasks_dirs)
     content = make(found)
@@ -113,7 +113,7 @@ def make(task: str, out: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
 
 
 def _tasks(name: str | None, tasks_dirs: tuple[Path, ...]) -> list:  # type: ignore[type-arg]
-    from omicsbench.tasks import pick
+    from omicsbench.data.tasks import pick
 
     tasks = all_tasks(registry_of(()), tasks_dirs)
     if name:

@@ -68,9 +68,9 @@ def _model(offer: Any) -> dict[str, Any]:
 
 
 def _data(task: Any) -> str:
-    from omicsbench.data import locate
+    from omicsbench.data.measured import locate
+    from omicsbench.data.tasks import data_dir_of
     from omicsbench.errors import DataError, DataUnavailable
-    from omicsbench.tasks import data_dir_of
 
     try:
         return str(locate(task, data_dir_of(None), download=False))
@@ -83,7 +83,7 @@ def _data(task: Any) -> str:
 def _devices() -> dict[str, Any]:
     import psutil
 
-    from omicsbench.environment import cpu_name, gpus
+    from omicsbench.records.environment import cpu_name, gpus
 
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {

@@ -21,9 +21,9 @@ from omicsbench.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from omicsbench.data.tasks import Task
     from omicsbench.records import Record
-    from omicsbench.speed_records import SpeedRecord
-    from omicsbench.tasks import Task
+    from omicsbench.records.speeds import SpeedRecord
 
 HOME = Path("leaderboards")
 SITE, LOCAL = Path("site/leaderboards"), Path("site-measured")
@@ -71,8 +71,8 @@ def site(
 ) -> None:
     """Make the pages, and the tables beside them."""
     from omicsbench.cli.report import splits_of
+    from omicsbench.data.tasks import data_dir_of
     from omicsbench.leaderboard.build import pages, write
-    from omicsbench.tasks import data_dir_of
 
     out = out or (LOCAL if with_measured else SITE)
     tasks = all_tasks(registry_of(()), tasks_dirs)
@@ -99,11 +99,11 @@ def check(
     tasks_dirs: tuple[Path, ...],
 ) -> int:
     """Check records, and that the tables are what they give. Exit code 1 where something is wrong."""
+    from omicsbench.data.tasks import data_dir_of
     from omicsbench.errors import RequestError
     from omicsbench.leaderboard.build import tables
-    from omicsbench.leaderboard.check import check_made, check_records
-    from omicsbench.leaderboard.rerun import repeat
-    from omicsbench.tasks import data_dir_of
+    from omicsbench.publishing.check import check_made, check_records
+    from omicsbench.publishing.rerun import repeat
 
     if not records.is_dir():
         raise RequestError(f"--records {records}: no such folder")
@@ -147,8 +147,8 @@ def _load(folder: Path, tasks: Mapping[str, Task]) -> tuple[list[Record], Mappin
     """The records of a store, the tasks, and its speed records; what is left out of tables is said."""
     from omicsbench.cli.report import warn_of_outdated
     from omicsbench.errors import RequestError
+    from omicsbench.records.speeds import files_of_speeds, read_speeds
     from omicsbench.records.store import read_cells
-    from omicsbench.speed_records import files_of_speeds, read_speeds
 
     if not folder.is_dir():
         raise RequestError(f"--records {folder}: no such folder; run this in a checkout, or name the folder of records")

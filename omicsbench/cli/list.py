@@ -34,11 +34,11 @@ def command(what: str, as_json: bool, plugins_dirs: tuple[Path, ...], tasks_dirs
             for task in all_tasks(registry, tasks_dirs).values()
         ]
     elif what == "protocols":
-        from omicsbench.protocols import PROTOCOLS
+        from omicsbench.data.protocols import PROTOCOLS
 
         rows = [{"protocol": p.name, "ranked": p.ranked, "summary": p.summary} for p in PROTOCOLS.values()]
     else:
-        from omicsbench.metrics import DERIVED, METRICS
+        from omicsbench.scoring.metrics import DERIVED, METRICS
 
         found = (*METRICS, *registry.metrics)
         rows = [{"metric": m.name, "unit": m.unit, "better": m.better, "summary": m.summary} for m in found]

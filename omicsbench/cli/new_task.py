@@ -60,9 +60,9 @@ def _write(name: str, csv_file: Path, table: Table, target: Path) -> None:
     import shutil
     import tempfile
 
-    from omicsbench.data import read_series, sha256_of
+    from omicsbench.data.measured import read_series, sha256_of
+    from omicsbench.data.tasks import load_task
     from omicsbench.errors import RequestError
-    from omicsbench.tasks import load_task
     from omicsbench.templates import render
 
     values = {"name": name, "file": csv_file.name, "sha256": sha256_of(csv_file), "table": table}

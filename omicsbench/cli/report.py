@@ -11,10 +11,10 @@ import click
 from omicsbench.cli.common import PathType, all_tasks, data_option, registry_of, tasks_option, warn
 
 if TYPE_CHECKING:
-    from omicsbench.leaderboard.truth import Splits
-    from omicsbench.protocols import Split
+    from omicsbench.data.tasks import Task
     from omicsbench.records import Record
-    from omicsbench.tasks import Task
+    from omicsbench.results.truth import Splits
+    from omicsbench.split import Split
 
 
 @click.command("report")
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @tasks_option
 def command(folder: Path, out: Path | None, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
     """Make the HTML report of a folder of records."""
+    from omicsbench.data.tasks import data_dir_of
     from omicsbench.errors import RequestError
     from omicsbench.records.store import read_records
-    from omicsbench.tasks import data_dir_of
 
     records = read_records(folder)
     if not records:
@@ -38,7 +38,7 @@ def command(folder: Path, out: Path | None, data_dir: Path | None, tasks_dirs: t
 
 def warn_of_outdated(records: Sequence[Record]) -> None:
     """Say which records are left out of tables and plots, because others of their task are newer and not like them."""
-    from omicsbench.leaderboard.summary import outdated
+    from omicsbench.results.summary import outdated
 
     for reason, old in outdated(records).items():
         warn(f"{len(old)} records are left out: made before what newer ones of the task stand on changed ({reason})")
@@ -56,10 +56,10 @@ def splits_of(tasks: Mapping[str, Task], data_dir: Path | None, hidden: Collecti
 
     Those in ``hidden`` that are not in ``tasks`` have none either, and nothing is said of it.
     """
-    from omicsbench.data import fold_data
+    from omicsbench.data.measured import fold_data
+    from omicsbench.data.setting import setting_of
+    from omicsbench.data.splits import split_of
     from omicsbench.errors import RequestError
-    from omicsbench.planning import split_of
-    from omicsbench.setting import setting_of
 
     without = set(hidden) - set(tasks)
 

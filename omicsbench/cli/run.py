@@ -28,9 +28,9 @@ from omicsbench.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from omicsbench.planning import Planned
+    from omicsbench.data.tasks import Task
     from omicsbench.records import Cell, Record
-    from omicsbench.tasks import Task
+    from omicsbench.running.planning import Planned
 
 
 EMBEDDED = "limonene-sim"
@@ -97,11 +97,11 @@ def command(
     plugins_dirs: tuple[Path, ...],
 ) -> int:
     """Fit models, predict held-out strains, score them."""
+    from omicsbench.data.tasks import data_dir_of
     from omicsbench.files import require_writable
-    from omicsbench.planning import Request, plan
     from omicsbench.records import renew
-    from omicsbench.runner import Settings, run
-    from omicsbench.tasks import data_dir_of
+    from omicsbench.running.planning import Request, plan
+    from omicsbench.running.runner import Settings, run
 
     registry = registry_of(plugins_dirs)
     folder = data_dir_of(data_dir)
@@ -146,7 +146,7 @@ def _resumed(
     planned: Sequence[Planned], out: Path, force: bool, retry_failed: bool
 ) -> tuple[dict[str, Record], dict[str, list[Cell]]]:
     """What is finished, by key; and which cells have a record of other content, by what is not as it was."""
-    from omicsbench.planning import finished
+    from omicsbench.running.planning import finished
 
     done: dict[str, Record] = {}
     again: dict[str, list[Cell]] = {}
@@ -170,9 +170,9 @@ def _reasons(again: dict[str, list[Cell]]) -> list[str]:
 
 def _pick(known: dict[str, Task], names: Sequence[str], folds: Sequence[str], data_dir: Path | None) -> list[Task]:
     """The named tasks, or the default: every measured one whose data can be had, and one draw of ``EMBEDDED``."""
-    from omicsbench.data import locate
+    from omicsbench.data.measured import locate
+    from omicsbench.data.tasks import pick
     from omicsbench.errors import DataUnavailable
-    from omicsbench.tasks import pick
 
     if names:
         return [pick(known, name) for name in dict.fromkeys(names)]
@@ -248,9 +248,9 @@ def _report(records: Sequence[Record], tasks: dict[str, Task], out: Path, data_d
 
 
 def _show(records: Sequence[Record], tasks: dict[str, Task], out: Path, as_json: bool) -> None:
-    from omicsbench.leaderboard.summary import groups
     from omicsbench.leaderboard.terminal import run_table
     from omicsbench.records import builtins, path_of
+    from omicsbench.results.summary import groups
 
     for record in records:
         if record.error is not None:

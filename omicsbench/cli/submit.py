@@ -27,11 +27,11 @@ def command(
     results: Path, to: Path, replace: bool, dry_run: bool, data_dir: Path | None, tasks_dirs: tuple[Path, ...]
 ) -> int:
     """Check the records below RESULTS and add what may be published. Exit code 1 where one is refused."""
+    from omicsbench.data.tasks import data_dir_of
     from omicsbench.errors import RequestError
-    from omicsbench.leaderboard.submission import collect, deliver, replaced
-    from omicsbench.leaderboard.summary import groups
     from omicsbench.leaderboard.terminal import run_table
-    from omicsbench.tasks import data_dir_of
+    from omicsbench.publishing.submission import collect, deliver, replaced
+    from omicsbench.results.summary import groups
 
     if not dry_run and not to.parent.is_dir():
         raise RequestError(f"--to {to}: {to.parent} does not exist; run this in a checkout of omicsbench")

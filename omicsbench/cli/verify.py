@@ -57,10 +57,10 @@ def command(
     """
     import random
 
+    from omicsbench.data.tasks import data_dir_of
     from omicsbench.errors import RequestError
-    from omicsbench.leaderboard.rerun import TOLERANCE, repeat
+    from omicsbench.publishing.rerun import TOLERANCE, repeat
     from omicsbench.records.store import read_records
-    from omicsbench.tasks import data_dir_of
 
     records = list({record.key: record for path in paths for record in read_records(path)}.values())
     if not records:
@@ -99,7 +99,7 @@ def command(
 def _row(records: Sequence[Record], label: str) -> list[Record]:
     """The records of the rows with that label. Raises ``RequestError`` with the nearest known one."""
     from omicsbench.errors import RequestError, suggest
-    from omicsbench.leaderboard.summary import groups
+    from omicsbench.results.summary import groups
 
     entries = [entry for group in groups(records) for entry in group.entries]
     found = [record for entry in entries if entry.label == label for record in entry.records]

@@ -16,10 +16,10 @@ from omicsbench.conformance.contract import Broken
 from omicsbench.model import Model, Progress, Simulation, Status
 from omicsbench.parameters import Value
 from omicsbench.preprocessing import state_scale
-from omicsbench.protocols import Inputs
+from omicsbench.running.worker import Job, load_class
 from omicsbench.spec import Device, Role
+from omicsbench.split import Inputs
 from omicsbench.trajectory import Array, Controls, Trajectory
-from omicsbench.worker import Job, load_class
 
 SEED = 20_180_529
 LARGEST_SEED = 2**32 - 1

@@ -16,12 +16,12 @@ from omicsbench.conformance.bench import Bench, Subject
 from omicsbench.conformance.catalogue import CHECKS
 from omicsbench.conformance.contract import Answer, Check, Result, examine
 from omicsbench.errors import ContractError, RequestError
-from omicsbench.machine import MACHINE
 from omicsbench.parameters import Value, resolve
 from omicsbench.plugins import Offer, Registry
 from omicsbench.records import Failure
-from omicsbench.supervisor import WorkerProcess
-from omicsbench.work import Quiet
+from omicsbench.running.machine import MACHINE
+from omicsbench.running.supervisor import WorkerProcess
+from omicsbench.running.work import Quiet
 
 TIMEOUT = 300.0
 

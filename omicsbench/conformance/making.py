@@ -13,12 +13,12 @@ import numpy as np
 from omicsbench.conformance import pathway
 from omicsbench.conformance.bench import LARGEST_SEED, Bench, digest
 from omicsbench.conformance.contract import Broken, NoHardware, check
-from omicsbench.environment import gpus
 from omicsbench.model import Simulation, Status
 from omicsbench.parameters import HARNESS_ARGUMENTS, parameters_of, resolve
-from omicsbench.supervisor import device_environment
+from omicsbench.records.environment import gpus
+from omicsbench.running.supervisor import device_environment
+from omicsbench.running.worker import load_class
 from omicsbench.trajectory import Trajectory
-from omicsbench.worker import load_class
 
 KINDS = {"int", "float", "str", "bool", "None"}
 

@@ -17,11 +17,11 @@ import psutil
 
 from omicsbench.conformance.bench import Bench, digest
 from omicsbench.conformance.contract import Broken, NoHardware, check
-from omicsbench.environment import gpus
-from omicsbench.machine import MACHINE
 from omicsbench.records import Failure
-from omicsbench.supervisor import WorkerProcess
-from omicsbench.worker import Outcome
+from omicsbench.records.environment import gpus
+from omicsbench.running.machine import MACHINE
+from omicsbench.running.supervisor import WorkerProcess
+from omicsbench.running.worker import Outcome
 
 MARK = "OMICSBENCH_CHECK"
 """Everything that a worker starts inherits it, so what survives the worker can be found."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from omicsbench.leaderboard.formats import interval, number, percent, seconds, skill
-from omicsbench.leaderboard.ranking import Standing, standings
-from omicsbench.leaderboard.summary import Group
-from omicsbench.tasks import Task
+from omicsbench.data.tasks import Task
+from omicsbench.results.formats import interval, number, percent, seconds, skill
+from omicsbench.results.ranking import Standing, standings
+from omicsbench.results.summary import Group
 from omicsbench.trajectory import Array
 
 MANY_FOLDS = 6

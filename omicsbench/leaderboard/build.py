@@ -6,17 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from omicsbench.data.tasks import Task
 from omicsbench.files import write as write_file
 from omicsbench.leaderboard.board import Board, board, markdown, to_csv
 from omicsbench.leaderboard.claims import compare
 from omicsbench.leaderboard.claims_text import markdown as claims_markdown
 from omicsbench.leaderboard.site import render_site
 from omicsbench.leaderboard.speed_page import markdown as speed_markdown
-from omicsbench.leaderboard.summary import groups
-from omicsbench.leaderboard.truth import Splits
 from omicsbench.records import Record
-from omicsbench.speed_records import SpeedRecord
-from omicsbench.tasks import Task
+from omicsbench.records.speeds import SpeedRecord
+from omicsbench.results.summary import groups
+from omicsbench.results.truth import Splits
 
 BASELINE = "derivative-ml"
 SPEED_HEAD = """# Speed

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from omicsbench.leaderboard.figures import Figure, Style, styles
-from omicsbench.leaderboard.formats import number, seconds
-from omicsbench.leaderboard.summary import Entry, Group
+from omicsbench.results.formats import number, seconds
+from omicsbench.results.summary import Entry, Group
 
 FOLD_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 _TICKS = [base * 10.0**power for power in range(-3, 4) for base in (1, 2, 5)]

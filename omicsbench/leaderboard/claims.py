@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from omicsbench.leaderboard.bootstrap import interval
-from omicsbench.leaderboard.summary import Entry, Group
-from omicsbench.metrics import improvement
-from omicsbench.protocols import PROTOCOLS
+from omicsbench.data.protocols import PROTOCOLS
+from omicsbench.data.tasks import Task
 from omicsbench.records import Record
-from omicsbench.tasks import Task
+from omicsbench.results.bootstrap import interval
+from omicsbench.results.summary import Entry, Group
+from omicsbench.scoring.metrics import improvement
 from omicsbench.trajectory import Array
 
 PAPER = "Habaraduwa & Lixandru 2025, arXiv 2512.08732"

@@ -16,7 +16,7 @@ from omicsbench.leaderboard.claims import (
     Spread,
     verdict,
 )
-from omicsbench.leaderboard.formats import number, seconds
+from omicsbench.results.formats import number, seconds
 
 Table = list[list[str]]
 AS_PUBLISHED = ("neural ODE, as published", "the 2018 pipeline")

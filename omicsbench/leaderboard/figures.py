@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from omicsbench.leaderboard.formats import number
-from omicsbench.leaderboard.summary import Entry, Group, median_record
-from omicsbench.leaderboard.truth import Curve, Splits, curves, split_for
-from omicsbench.metrics import Scored, nrmse
 from omicsbench.records import Record
-from omicsbench.scoring import at_target
+from omicsbench.results.formats import number
+from omicsbench.results.summary import Entry, Group, median_record
+from omicsbench.results.truth import Curve, Splits, curves, split_for
+from omicsbench.scoring.cell import at_target
+from omicsbench.scoring.metrics import Scored, nrmse
 from omicsbench.trajectory import Array
 
 Figure = dict[str, Any]

@@ -12,16 +12,17 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from omicsbench.data.protocols import PROTOCOLS, Protocol
+from omicsbench.data.tasks import Task
 from omicsbench.files import write
-from omicsbench.leaderboard import charts, formats
+from omicsbench.leaderboard import charts
 from omicsbench.leaderboard.figures import Figure, Panel, Style, panels, styles
-from omicsbench.leaderboard.summary import Entry, Group, median_record
-from omicsbench.leaderboard.truth import Splits, split_for
-from omicsbench.leaderboard.verdict import TOLERANCE, Verdict, judge
-from omicsbench.protocols import PROTOCOLS, Protocol
 from omicsbench.records import Record
-from omicsbench.scoring import at_target
-from omicsbench.tasks import Task
+from omicsbench.results import formats
+from omicsbench.results.summary import Entry, Group, median_record
+from omicsbench.results.truth import Splits, split_for
+from omicsbench.results.verdict import TOLERANCE, Verdict, judge
+from omicsbench.scoring.cell import at_target
 from omicsbench.trajectory import Array
 
 HOME = Path(__file__).parent
@@ -39,7 +40,7 @@ DERIVED: Mapping[str, str] = {
     "intervention_rank": "doubled protein: rank",
     "intervention_nrmse": "doubled protein: NRMSE",
 }
-"""Scores that only a simulated task knows (``omicsbench.probes``), as a reader would call them."""
+"""Scores that only a simulated task knows (``omicsbench.scoring.probes``), as a reader would call them."""
 
 
 @functools.cache

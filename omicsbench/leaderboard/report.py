@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from omicsbench.data.tasks import Task
 from omicsbench.leaderboard.pages import Plots, environment, section, write_with_plotly
-from omicsbench.leaderboard.summary import groups
-from omicsbench.leaderboard.truth import Splits, no_truth
 from omicsbench.records import Environment, Record
-from omicsbench.speed_records import SpeedRecord
-from omicsbench.tasks import Task
+from omicsbench.records.speeds import SpeedRecord
+from omicsbench.results.summary import groups
+from omicsbench.results.truth import Splits, no_truth
 
 
 def write_report(records: Iterable[Record], tasks: Mapping[str, Task], out: Path, splits: Splits = no_truth) -> Path:

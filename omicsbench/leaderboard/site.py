@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from omicsbench.data.protocols import PROTOCOLS
+from omicsbench.data.tasks import Task
 from omicsbench.leaderboard.board import Board, board
-from omicsbench.leaderboard.bootstrap import RESAMPLES
 from omicsbench.leaderboard.pages import HOME, Plots, Section, environment, section
-from omicsbench.leaderboard.ranking import FEWEST_PAIRS, Standing
 from omicsbench.leaderboard.report import environments
 from omicsbench.leaderboard.speed_page import parts as speed_parts
-from omicsbench.leaderboard.summary import Entry, groups, median_record
-from omicsbench.leaderboard.truth import Splits
-from omicsbench.protocols import PROTOCOLS
 from omicsbench.records import Record
+from omicsbench.records.speeds import SpeedRecord
+from omicsbench.results.bootstrap import RESAMPLES
+from omicsbench.results.ranking import FEWEST_PAIRS, Standing
+from omicsbench.results.summary import Entry, groups, median_record
+from omicsbench.results.truth import Splits
 from omicsbench.spec import Role
-from omicsbench.speed_records import SpeedRecord
-from omicsbench.tasks import Task
 
 ASSETS = (
     "style.css",

@@ -10,11 +10,11 @@ import numpy as np
 
 from omicsbench.leaderboard.board import markdown_table
 from omicsbench.leaderboard.figures import COLOURS, SYMBOLS, Figure
-from omicsbench.leaderboard.formats import seconds
 from omicsbench.leaderboard.pages import Plots, environment, write_with_plotly
 from omicsbench.leaderboard.report import environments
-from omicsbench.leaderboard.speed import Board, Table, boards, notes, one_strain, rate, throughput
-from omicsbench.speed_records import SpeedRecord
+from omicsbench.records.speeds import SpeedRecord
+from omicsbench.results.formats import seconds
+from omicsbench.results.speed import Board, Table, boards, notes, one_strain, rate, throughput
 
 
 @dataclass(frozen=True, eq=False)

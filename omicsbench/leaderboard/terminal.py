@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
-from omicsbench.leaderboard.formats import number, seconds
-from omicsbench.leaderboard.summary import Entry, Group
-from omicsbench.tasks import Task
+from omicsbench.data.tasks import Task
+from omicsbench.results.formats import number, seconds
+from omicsbench.results.summary import Entry, Group
 
 
 def run_table(group: Group, task: Task | None) -> Table:

@@ -155,7 +155,7 @@ class Latency(Part, frozen=True):
 
 
 class Timing(Part, frozen=True):
-    """Seconds, all from ``omicsbench.timing``.
+    """Seconds, all from ``omicsbench.running.clock``.
 
     ``load``: import and construction, null where the worker had this model loaded already; ``warm`` then.
     ``first_simulate`` includes compilation; it and ``latency`` are taken while nothing else of the suite runs.
@@ -196,8 +196,8 @@ class Environment(Part, frozen=True):
 class Record(Part, frozen=True):
     """One cell's outcome. ``scores`` is by target, the headline first; empty where there is no result.
 
-    ``derived``: the scores that only a simulated task knows (``omicsbench.probes``). ``prediction`` is null where
-    there is none; ``omitted`` says why one was left out.
+    ``derived``: the scores that only a simulated task knows (``omicsbench.scoring.probes``). ``prediction`` is null
+    where there is none; ``omitted`` says why one was left out.
     """
 
     schema: int

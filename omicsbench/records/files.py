@@ -19,7 +19,7 @@ from omicsbench.records.rounding import to_json
 from omicsbench.trajectory import Array
 
 SPEED_SUFFIX = ".speed.json"
-"""What the files of ``omicsbench.speed_records`` end with: they may lie among these."""
+"""What the files of ``omicsbench.records.speeds`` end with: they may lie among these."""
 DEEPEST = 30
 """Levels that JSON in a record may be nested."""
 

@@ -42,7 +42,7 @@ def migrated(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def migrated_speed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     """JSON values of a speed record of schema 1 in schema 2. Raises ``RecordError`` where they are none."""
-    from omicsbench.speed_records import SpeedRecord, keyed
+    from omicsbench.records.speeds import SpeedRecord, keyed
 
     try:
         new = {**raw, "schema": 2, "cell": msgspec.to_builtins(_cell(raw["cell"]))}

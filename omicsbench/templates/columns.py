@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from omicsbench.data import MISSING
+from omicsbench.data.measured import MISSING
 from omicsbench.errors import RequestError
 from omicsbench.files import read_text
 

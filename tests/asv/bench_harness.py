@@ -18,10 +18,10 @@ CELLS = 200
 
 def sweep(task: Path, out: Path, latency_budget: float = 1.0) -> int:
     """What ``omicsbench run`` does with these cells: plan, a worker process, scores, a record each."""
-    from omicsbench.planning import Request, plan
+    from omicsbench.data.tasks import load_task
     from omicsbench.plugins import discover
-    from omicsbench.runner import Settings, run
-    from omicsbench.tasks import load_task
+    from omicsbench.running.planning import Request, plan
+    from omicsbench.running.runner import Settings, run
 
     registry = discover()
     planned = plan(Request([load_task(task)], ["persistence"]), registry)

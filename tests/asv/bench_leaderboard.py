@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from omicsbench.leaderboard.build import pages
-from omicsbench.leaderboard.truth import no_truth
 from omicsbench.records import find, load, save
+from omicsbench.results.truth import no_truth
 
 from .made_up import records
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from omicsbench import Model
-from omicsbench.bench import virtual_strains
 from omicsbench.parameters import parameters_of
 from omicsbench.plugins import discover
-from omicsbench.supervisor import device_environment
-from omicsbench.timing import LATENCY_POINTS, timed
-from omicsbench.worker import load_class
+from omicsbench.running.clock import LATENCY_POINTS, timed
+from omicsbench.running.speed import virtual_strains
+from omicsbench.running.supervisor import device_environment
+from omicsbench.running.worker import load_class
 
 from .made_up import HORIZON, INFO, inputs
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from omicsbench.bench import virtual_strains
-from omicsbench.timing import LATENCY_POINTS, latency, timed
+from omicsbench.running.clock import LATENCY_POINTS, latency, timed
+from omicsbench.running.speed import virtual_strains
 
 from .bench_models import FEW, MANY, fitted
 from .made_up import HORIZON, inputs

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from omicsbench.model import Simulation
-from omicsbench.protocols import Split, Target
-from omicsbench.scoring import score_simulation
+from omicsbench.scoring.cell import score_simulation
+from omicsbench.split import Split, Target
 
 from .made_up import STATES, TIMES, inputs
 

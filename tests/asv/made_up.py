@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from omicsbench import Controls, TaskInfo, Trajectory
-from omicsbench.protocols import Inputs
 from omicsbench.records import (
     SCHEMA,
     Cell,
@@ -20,6 +19,7 @@ from omicsbench.records import (
     TargetScores,
     Timing,
 )
+from omicsbench.split import Inputs
 
 STATES, CONTROLS, HORIZON = 6, 9, 72.0
 TIMES = np.array([0.0, 4, 8, 12, 18, 24, 36, 48, 60, 72])

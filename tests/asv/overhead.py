@@ -23,7 +23,7 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from omicsbench.timing import timed  # noqa: E402
+from omicsbench.running.clock import timed  # noqa: E402
 from tests.asv.bench_harness import CELLS  # noqa: E402
 from tests.asv.made_up import write_task  # noqa: E402
 

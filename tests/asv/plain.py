@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from omicsbench import Controls, Model, Trajectory
-from omicsbench.bench import virtual_strains
-from omicsbench.reference import integration_error, reference
-from omicsbench.supervisor import device_environment
-from omicsbench.timing import latency, timed
-from omicsbench.worker import Job, load_class
+from omicsbench.running.clock import latency, timed
+from omicsbench.running.reference import integration_error, reference
+from omicsbench.running.speed import virtual_strains
+from omicsbench.running.supervisor import device_environment
+from omicsbench.running.worker import Job, load_class
 
 ROUNDS, STEPS = 7, 60
 TAU = 10.0
@@ -183,10 +183,10 @@ BUILD: dict[str, Callable[..., Plain]] = {"node-torch": plain_torch, "node-jax":
 
 def job_of(name: str) -> Job:
     """The limonene task with L2 held out; without its data the simulated task."""
+    from omicsbench.data.tasks import data_dir_of, find_tasks
     from omicsbench.errors import DataUnavailable
-    from omicsbench.planning import Request, plan
     from omicsbench.plugins import discover
-    from omicsbench.tasks import data_dir_of, find_tasks
+    from omicsbench.running.planning import Request, plan
 
     tasks, folder = find_tasks(), data_dir_of(None)
     try:

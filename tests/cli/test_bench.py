@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from omicsbench.environment import gpus
-from omicsbench.speed_records import find, load
+from omicsbench.records.environment import gpus
+from omicsbench.records.speeds import find, load
 
 pytestmark = pytest.mark.xdist_group("timing")
 QUICK = ("--limit", "0.05", "--batches", "10,1")

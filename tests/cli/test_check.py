@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from omicsbench.conformance import CHECKS
-from omicsbench.environment import gpus
+from omicsbench.records.environment import gpus
 
 HELD = """
 class Held(Model):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from omicsbench.tasks import find_tasks
+from omicsbench.data.tasks import find_tasks
 
 Cli = Callable[..., Any]
 MakeTask = Callable[..., Path]

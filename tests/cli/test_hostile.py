@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from omicsbench.data.tasks import find_tasks
 from omicsbench.errors import RequestError
 from omicsbench.records import Cell, find
-from omicsbench.tasks import find_tasks
 
 Cli = Callable[..., Any]
 Write = Callable[[Path, dict[str, Any]], object]

@@ -12,7 +12,7 @@ import pytest
 Cli = Callable[..., Any]
 
 PLUGIN = """
-from omicsbench.metrics import Metric
+from omicsbench.scoring.metrics import Metric
 
 
 class Odd(Model):

@@ -5,8 +5,8 @@ import tomllib
 
 import pytest
 
-from omicsbench.data import locate, read_series
-from omicsbench.tasks import load_task
+from omicsbench.data.measured import locate, read_series
+from omicsbench.data.tasks import load_task
 
 CSV = """\
 Construct,Time (h),AtoB,limonene synthase,X1,X2,OD600,Mevalonate (mM),Acetyl-CoA,Limonene [g/L],remark,pyruvate
@@ -168,7 +168,7 @@ def test_an_existing_folder_and_a_missing_file_are_refused(made, cli, tmp_path):
 
 
 def test_the_measured_files_are_guessed_right(cli, measured_data, tmp_path):
-    from omicsbench.tasks import find_tasks
+    from omicsbench.data.tasks import find_tasks
 
     for name, known in find_tasks().items():
         if known.source is None:

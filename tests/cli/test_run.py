@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from omicsbench.cli.run import EMBEDDED, _pick
+from omicsbench.data.tasks import find_tasks
 from omicsbench.errors import DataError
 from omicsbench.records import find, load
-from omicsbench.tasks import find_tasks
 
 Cli = Callable[..., Any]
 MakeTask = Callable[..., Path]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from omicsbench.conformance import CHECKS, Examination
-from omicsbench.environment import gpus
+from omicsbench.records.environment import gpus
 
 INIT = "        self.ridge, self.rates = ridge, rates\n"
 FIT = '        self.transform = ControlTransform.fit(train, "log")\n'

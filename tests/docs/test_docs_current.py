@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from omicsbench import tasks
 from omicsbench.conformance import CHECKS
+from omicsbench.data import tasks
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from omicsbench.data.tasks import find_tasks
 from omicsbench.errors import RequestError
 from omicsbench.kinetics import DEFAULT_WORLDS, STATES, assess, require
-from omicsbench.tasks import find_tasks
 
 
 @pytest.mark.parametrize("pathway", ["limonene", "isopentenol"])

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from omicsbench.planning import Request, plan, split_of
-from omicsbench.protocols import Split
+from omicsbench.data.splits import split_of
+from omicsbench.data.tasks import Task, load_task
 from omicsbench.records import (
     SCHEMA,
     Cell,
@@ -30,11 +30,12 @@ from omicsbench.records import (
     load,
     save,
 )
+from omicsbench.records.speeds import SPEED_SCHEMA, SpeedRecord, Throughput, keyed
 from omicsbench.records.store import read_file, write_cells
-from omicsbench.runner import Settings, run
+from omicsbench.running.planning import Request, plan
+from omicsbench.running.runner import Settings, run
 from omicsbench.spec import Role
-from omicsbench.speed_records import SPEED_SCHEMA, SpeedRecord, Throughput, keyed
-from omicsbench.tasks import Task, load_task
+from omicsbench.split import Split
 
 SETTING = Setting(data="d")
 PLACE = Environment(python="3.11", platform="x", cpu="CPU A", cores=2, memory_gb=8.0, threads=1, packages={})

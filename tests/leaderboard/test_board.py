@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 from omicsbench.leaderboard.board import board, markdown, to_csv
 from omicsbench.leaderboard.build import fill
-from omicsbench.leaderboard.formats import number, percent, seconds, skill
 from omicsbench.leaderboard.site import render_site
-from omicsbench.leaderboard.summary import groups
-from omicsbench.leaderboard.truth import no_truth
 from omicsbench.records import Record
+from omicsbench.results.formats import number, percent, seconds, skill
+from omicsbench.results.summary import groups
+from omicsbench.results.truth import no_truth
 
 FOLDS = ("A", "B")
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from omicsbench.leaderboard.charts import error_latency, learning, spread
-from omicsbench.leaderboard.summary import groups
+from omicsbench.results.summary import groups
 
 ERRORS = {2: (0.9, 0.8, 1.0), 10: (0.3, 0.2, 0.4)}
 

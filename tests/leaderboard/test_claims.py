@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omicsbench.data.tasks import find_tasks
 from omicsbench.leaderboard.claims import BEST_TRIVIAL, SCOPES, compare, spread, verdict
 from omicsbench.leaderboard.claims_text import markdown, tables
-from omicsbench.leaderboard.summary import groups
 from omicsbench.records import SCHEMA, Cell, Environment, Latency, Record, Setting, TargetScores, Timing, save
+from omicsbench.records.speeds import save as save_speed
+from omicsbench.results.summary import groups
 from omicsbench.spec import Role
-from omicsbench.speed_records import save as save_speed
-from omicsbench.tasks import find_tasks
 
 TASKS = find_tasks()
 BASE = [1.0, 2.0, 1.0, 4.0, 1.0, 2.0]

@@ -9,8 +9,8 @@ import pytest
 
 from omicsbench.leaderboard.figures import panels, rounded
 from omicsbench.leaderboard.report import write_report
-from omicsbench.leaderboard.summary import groups
-from omicsbench.leaderboard.truth import no_truth
+from omicsbench.results.summary import groups
+from omicsbench.results.truth import no_truth
 
 
 @pytest.fixture(scope="module")

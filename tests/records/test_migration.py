@@ -14,8 +14,8 @@ import pytest
 
 from omicsbench.errors import RecordError
 from omicsbench.records import SCHEMA, Setting, load, path_of, renew, save
+from omicsbench.records.speeds import load as load_speed
 from omicsbench.records.store import read_records
-from omicsbench.speed_records import load as load_speed
 
 OLD_NAME = "sindy-s4-cpu-9961788040.json"
 

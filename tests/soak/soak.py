@@ -136,10 +136,10 @@ def write_task(folder: Path) -> Path:
 
 def soak(drawn: Sequence[str], folder: Path, jobs: int, timeout: float) -> Outcome:
     """Run a cell of each fault, in that order, and look at what is left."""
-    from omicsbench.planning import Request, plan
+    from omicsbench.data.tasks import load_task
     from omicsbench.plugins import discover
-    from omicsbench.runner import Settings, run
-    from omicsbench.tasks import load_task
+    from omicsbench.running.planning import Request, plan
+    from omicsbench.running.runner import Settings, run
 
     registry = discover([PLUGINS])
     task, temporary, out = load_task(write_task(folder)), folder / "tmp", folder / "results"

@@ -49,8 +49,8 @@ def command(
     plugins_dirs: tuple[Path, ...],
 ) -> int:
     """Turn a trained model's field into equations, and say how far these are from the model. Exit code 1 on failure."""
-    from omicsbench.planning import Request, plan
-    from omicsbench.tasks import data_dir_of, pick
+    from omicsbench.data.tasks import data_dir_of, pick
+    from omicsbench.running.planning import Request, plan
 
     registry = registry_of(plugins_dirs)
     found = pick(all_tasks(registry, tasks_dirs), task)
@@ -89,9 +89,9 @@ def _run(planned: Any, settings: dict[str, Any], timeout: float) -> Any:
 
     from rich.progress import Progress
 
-    from omicsbench.machine import MACHINE
-    from omicsbench.supervisor import WorkerProcess
-    from omicsbench.worker import Work
+    from omicsbench.running.machine import MACHINE
+    from omicsbench.running.supervisor import WorkerProcess
+    from omicsbench.running.worker import Work
     from omicsbench_sindy.distill import DistillWork
 
     job = planned.job(latency_budget=0.0)
@@ -110,7 +110,7 @@ def _report(planned: Any, result: Any) -> dict[str, Any]:
     import numpy as np
 
     from omicsbench.records import Failure
-    from omicsbench.scoring import score_prediction
+    from omicsbench.scoring.cell import score_prediction
 
     head = {
         "model": planned.cell.model,

@@ -11,7 +11,7 @@ import numpy as np
 from omicsbench import Array, Controls, Model, Status
 from omicsbench.errors import ContractError
 from omicsbench.preprocessing import state_scale
-from omicsbench.worker import Quiet, Work, construct, simulate
+from omicsbench.running.worker import Quiet, Work, construct, simulate
 from omicsbench_sindy.model import Sindy
 
 POINTS = 200

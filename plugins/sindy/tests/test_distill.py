@@ -8,10 +8,10 @@ import numpy as np
 from omicsbench_sindy.distill import DistillWork
 
 from omicsbench import Controls, TaskInfo, Trajectory
-from omicsbench.machine import MACHINE
-from omicsbench.protocols import Inputs
 from omicsbench.records import Failure
-from omicsbench.supervisor import WorkerProcess
+from omicsbench.running.machine import MACHINE
+from omicsbench.running.supervisor import WorkerProcess
+from omicsbench.split import Inputs
 
 LINEAR = """
 import numpy as np

@@ -14,7 +14,8 @@ import time
 
 import numpy as np
 
-from omicsbench import Model, ModelSpec, Simulation, Status, hookimpl, messages
+from omicsbench import Model, ModelSpec, Simulation, Status, hookimpl
+from omicsbench.running import messages
 
 FOREVER = 600
 UNPRINTABLE = os.fsdecode(b"caf\xe9.csv")

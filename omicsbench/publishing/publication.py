@@ -1,0 +1,100 @@
+"""What of a record may be published, and what a published record must be restored with before it is scored again.
+
+The measured series may not be redistributed. A baseline that copies a training strain predicts measurements; x(0) was
+measured; a traceback names folders of whoever ran it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from msgspec.structs import replace
+
+from omicsbench.data.tasks import Task
+from omicsbench.records import Failure, Prediction, Record, as_stored
+from omicsbench.records.speeds import SpeedRecord
+from omicsbench.split import Split
+
+LARGEST_TOTAL = 20_000_000
+"""Bytes that committed records may take together."""
+COPIED_SHARE = 0.2
+"""Of a state's predictions: with more than this share equal to measured values they are measurements."""
+_PATH = re.compile(r"(?:/|[A-Za-z]:\\)[^\s\"':,;]+[/\\](?=[^/\\\s]+)")
+_KEPT = re.compile(r"(?:site-packages|omicsbench|omicsbench_\w+|plugins|lib)[/\\].*$")
+
+
+def publishable(record: Record, task: Task, split: Split, copies: bool) -> Record:
+    """The record without measured values and without folders. ``copies``: its model says that it copies data."""
+    if record.error is not None:
+        record = replace(record, error=_without_folders(record.error))
+    prediction = record.prediction
+    if task.redistributable or prediction is None:
+        return record
+    if copies or repeats(record, split):
+        return replace(record, prediction=None, omitted="licence")
+    return replace(record, prediction=_without_start(prediction))
+
+
+def publishable_speed(record: SpeedRecord) -> SpeedRecord:
+    """The speed record without folders; it holds no prediction."""
+    timing, error = record.timing, record.error
+    return replace(
+        record,
+        error=error and _without_folders(error),
+        timing=timing and replace(timing, integration_note=without_folders(timing.integration_note)),
+        throughput=tuple(replace(point, reason=without_folders(point.reason)) for point in record.throughput),
+    )
+
+
+def _without_start(prediction: Prediction) -> Prediction:
+    x = prediction.x.copy()
+    x[:, prediction.t <= 0] = np.nan
+    return replace(prediction, x=x)
+
+
+def holds_start(prediction: Prediction) -> bool:
+    """Whether a prediction still says what was measured at 0 h."""
+    return not np.isnan(prediction.x[:, prediction.t <= 0]).all()
+
+
+def repeats(record: Record, split: Split) -> bool:
+    """Whether a stored prediction after 0 h consists of measured values, of the held-out strain or of training."""
+    if record.prediction is None:
+        return False
+    measured = [split.inputs.x0, *(strain.x for strain in split.inputs.train)]
+    measured += [target.truth.reshape(-1, target.truth.shape[-1]) for target in split.targets]
+    known = as_stored(np.concatenate(measured), split.scale)
+    x = record.prediction.x[:, record.prediction.t > 0]
+    for state in range(x.shape[-1]):
+        values = known[:, state]
+        if np.isin(x[..., state], values[~np.isnan(values) & (values != 0)]).mean() > COPIED_SHARE:
+            return True
+    return False
+
+
+def restored(prediction: Prediction, split: Split) -> Prediction:
+    """The prediction with the x(0) that publication took out of it: what a model was given, it returns."""
+    x = prediction.x.copy()
+    start = np.isnan(x) & (prediction.t <= 0)[:, None]
+    x = np.where(start, as_stored(split.inputs.x0, split.scale)[:, None, :], x)
+    return replace(prediction, x=x)
+
+
+def _without_folders(failure: Failure) -> Failure:
+    return replace(
+        failure,
+        message=without_folders(failure.message),
+        traceback=without_folders(failure.traceback),
+        output=without_folders(failure.output),
+    )
+
+
+def without_folders(text: str) -> str:
+    """Absolute paths cut to what does not depend on where things are installed, or to the file's name."""
+
+    def shorten(match: re.Match[str]) -> str:
+        kept = _KEPT.search(match[0])
+        return kept[0] if kept else ""
+
+    return _PATH.sub(shorten, text)

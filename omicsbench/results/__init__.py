@@ -1,0 +1,1 @@
+"""Statistics of records: tables of numbers without a page or a colour."""
