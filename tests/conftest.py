@@ -23,6 +23,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+sys.path.insert(0, str(Path(__file__).parent))
+from made_records import call, edited, lab, make  # noqa: F401 - fixtures of results, leaderboard and publishing
+
 # A slow machine is no failure.
 settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")

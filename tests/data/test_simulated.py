@@ -110,7 +110,7 @@ def own_pathway(tmp_path: Path) -> Path:
     folder = tmp_path / "two-step"
     folder.mkdir()
     (folder / "task.toml").write_text(OWN_PATHWAY)
-    shutil.copy(Path(__file__).parent / "kinetics" / "two_step.xml", folder)
+    shutil.copy(Path(__file__).parents[1] / "kinetics" / "two_step.xml", folder)
     return folder
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omicsbench.results import bootstrap, claims, ranking
+from omicsbench.leaderboard import claims
+from omicsbench.results import bootstrap, ranking
 from omicsbench.results.bootstrap import interval
 
 FOLDS = st.lists(st.lists(st.floats(-100, 100), min_size=1, max_size=7).map(np.array), min_size=1, max_size=5)

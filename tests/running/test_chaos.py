@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-SOAK = Path(__file__).parent / "soak" / "soak.py"
+SOAK = Path(__file__).parents[1] / "soak" / "soak.py"
 TIMEOUT = 4.0
 
 
