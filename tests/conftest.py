@@ -112,7 +112,7 @@ def toy_csv() -> str:
 def make_task(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """``make_task(name, csv=..., toml=edit)``: the folder of a made-up task with a right checksum."""
 
-    def make(
+    def made(
         name: str = "toy",
         csv: str | bytes | None = TOY_CSV,
         toml: Callable[[str], str] = lambda text: text,
@@ -127,7 +127,7 @@ def make_task(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         (folder / "task.toml").write_text(toml(TOY_TOML).replace("SHA256", sha256))
         return folder
 
-    return make
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -138,14 +138,14 @@ def make_plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
     """
     stems: list[str] = []
 
-    def make(stem: str, body: str, head: str = PLUGIN_HEAD) -> Path:
+    def made(stem: str, body: str, head: str = PLUGIN_HEAD) -> Path:
         assert stem not in stems, f"a plugin {stem!r} was made before"
         stems.append(stem)
         folder = tmp_path_factory.mktemp("plugins")
         (folder / f"{stem}.py").write_text(head + body)
         return folder
 
-    yield make
+    yield made
     for stem in stems:
         sys.modules.pop(stem, None)
 

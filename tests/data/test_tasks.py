@@ -95,7 +95,7 @@ def test_a_task_needs_a_source(make_task: MakeTask) -> None:
 def test_a_file_that_is_not_text_is_not_toml(make_task: MakeTask) -> None:
     folder = make_task()
     (folder / "task.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RequestError, match="not valid TOML"):
+    with pytest.raises(RequestError, match="not UTF-8 text"):
         load_task(folder)
 
 
