@@ -17,6 +17,7 @@ from omicsbench.cli.common import PathType, all_tasks, console, emit_json, json_
 @tasks_option
 def command(folders: tuple[Path, ...], baseline: str, as_json: bool, tasks_dirs: tuple[Path, ...]) -> None:
     """Hold models against a baseline, in error and in speed. FOLDERS of records; default: results."""
+    from omicsbench.cli.report import warn_of_outdated
     from omicsbench.errors import RequestError, suggest
     from omicsbench.leaderboard.claims import compare, verdict
     from omicsbench.leaderboard.claims_text import tables
@@ -33,6 +34,7 @@ def command(folders: tuple[Path, ...], baseline: str, as_json: bool, tasks_dirs:
             raise RequestError(f"{folder}: no such folder of records; make one with `omicsbench run --out {folder}`")
         records += read_records(folder)
         measured += read_all_speeds(folder)
+    warn_of_outdated(records)
     known = {record.cell.model for record in records} | {record.cell.model for record in measured}
     if baseline not in known:
         raise RequestError(f"--baseline {baseline!r}: no record of such a model here: {suggest(baseline, known)}")

@@ -17,10 +17,10 @@ from omicsbench.errors import DataUnavailable, RecordError, RequestError
 from omicsbench.leaderboard.build import fill, stale
 from omicsbench.plugins import Registry
 from omicsbench.publishing.publication import LARGEST_TOTAL, holds_start, repeats
-from omicsbench.publishing.verifier import claims, origin, times, verify
+from omicsbench.publishing.verifier import claims, origin, published_fold, times, verify
 from omicsbench.records import Record
 from omicsbench.records.speeds import SpeedRecord, files_of_speeds, read_speeds
-from omicsbench.records.store import files_of_cells, name_of, read_file
+from omicsbench.records.store import BINARY, SUFFIX, files_of_cells, name_of, read_file
 from omicsbench.split import Split
 
 
@@ -69,6 +69,8 @@ def check_records(folder: Path, registry: Registry, tasks: Mapping[str, Task], d
                 findings.unchecked[f"data of task {record.cell.task!r} cannot be had: setting and scores"] += 1
         findings.problems += [f"{where}: {n} records: {problem}" for problem, n in wrong.items()]
     _speed(folder, registry, tasks, findings)
+    orphans = (path for path in sorted(folder.glob(f"*/*/*{BINARY}")) if not path.with_suffix(SUFFIX).exists())
+    findings.problems += [f"{path.relative_to(folder)}: predictions without their scores" for path in orphans]
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if total > LARGEST_TOTAL:
         findings.problems.append(f"{folder}: {total / 1e6:.1f} MB of records, more than {LARGEST_TOTAL / 1e6:.0f} MB")
@@ -88,7 +90,7 @@ def _look(
     """What is wrong with a record. Raises ``RequestError`` where its task, fold or protocol is not known or had."""
     cell = record.cell
     task = pick(tasks, cell.task)
-    fold = task.fold(cell.fold)
+    fold = published_fold(task, cell.fold)
     protocol_of(cell.protocol)
     data = fold_data(task, fold, data_dir)
     split = split_of(task, fold, cell.protocol, data_dir)

@@ -13,7 +13,7 @@ from omicsbench.data.tasks import Task, pick
 from omicsbench.errors import DataUnavailable, RecordError, RequestError
 from omicsbench.plugins import Registry
 from omicsbench.publishing.publication import publishable, publishable_speed
-from omicsbench.publishing.verifier import claims, origin, times, verify
+from omicsbench.publishing.verifier import claims, origin, published_fold, times, verify
 from omicsbench.records import Record, find, load
 from omicsbench.records.speeds import SpeedRecord, superseded_speeds, write_speeds
 from omicsbench.records.speeds import find as find_speed
@@ -86,7 +86,7 @@ def _prepared(
     """The record as it may be published, and what keeps it out."""
     cell = record.cell
     task = pick(tasks, cell.task)
-    fold = task.fold(cell.fold)
+    fold = published_fold(task, cell.fold)
     offer = registry.model(cell.model)
     setting = setting_of(task, cell.protocol, fold_data(task, fold, data_dir))
     split = split_of(task, fold, cell.protocol, data_dir)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from omicsbench.data.tasks import Task
+from omicsbench.data.tasks import Fold, Task
 from omicsbench.errors import RequestError
 from omicsbench.parameters import resolve
 from omicsbench.plugins import Offer, Registry
@@ -45,6 +45,17 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     rescored: bool = False
+
+
+def published_fold(task: Task, name: str) -> Fold:
+    """The fold of that name, if a leaderboard can hold it. Raises ``RequestError`` where it cannot."""
+    fold = task.fold(name)
+    if task.virtual is not None and len(fold.train) > max(task.virtual.strains):
+        raise RequestError(
+            f"fold {name!r} trains on {len(fold.train)} strains; a leaderboard of {task.name!r} has at most "
+            f"{max(task.virtual.strains)}"
+        )
+    return fold
 
 
 def verify(record: Record, registry: Registry, task: Task, split: Split, setting: Setting) -> Verdict:

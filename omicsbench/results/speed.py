@@ -97,7 +97,7 @@ def boards(records: Iterable[SpeedRecord]) -> list[Board]:
     for record in {record.key: record for record in records}.values():
         cell = record.cell
         variants = groups.setdefault((cell.task, cell.fold), {})
-        variants.setdefault((*record.subject, cell.device, cell.version), []).append(record)
+        variants.setdefault((*record.subject, cell.device, cell.version, cell.code), []).append(record)
     return [Board(task, fold, tuple(_rows(list(found.values())))) for (task, fold), found in groups.items()]
 
 
@@ -110,6 +110,8 @@ def _rows(groups: Sequence[Sequence[SpeedRecord]]) -> list[Row]:
         cell, hardware = same[0].cell, same[0].hardware
         namesakes = [group[0].cell for group in groups if group[0].cell.model == cell.model]
         apart = [cell.version] if len({other.version for other in namesakes}) > 1 else []
+        if len({other.code for other in namesakes if other.version == cell.version}) > 1:
+            apart.append(f"code {cell.code[:8] or 'unknown'}")
         apart += [f"{k}={v}" for k, v in cell.parameters.items() if any(o.parameters.get(k) != v for o in namesakes)]
         variant = f"{cell.model} ({', '.join(apart)})" if apart else cell.model
         label = f"{variant}, {cell.device if short else hardware}" if len(places) > 1 else variant

@@ -11,7 +11,7 @@ from omicsbench.data.measured import locate, read_series
 from omicsbench.data.tasks import find_tasks
 
 ROOT = Path(__file__).parents[2]
-TEXT = {".json", ".html", ".md", ".csv", ".toml", ".py", ".txt", ".js", ".ipynb", ".xml", ".svg"}
+TEXT = {".json", ".jsonl", ".html", ".md", ".csv", ".toml", ".py", ".txt", ".js", ".ipynb", ".xml", ".svg"}
 RUN = 3
 """So many values of one series beside each other, in their order, are no chance."""
 DIGITS = 4
