@@ -14,12 +14,15 @@ from msgspec.structs import replace
 from omicsbench.data.tasks import Task
 from omicsbench.records import Failure, Prediction, Record, as_stored
 from omicsbench.records.speeds import SpeedRecord
+from omicsbench.scoring.cell import SAME_TIME
 from omicsbench.split import Split
 
 LARGEST_TOTAL = 20_000_000
 """Bytes that committed records may take together."""
 COPIED_SHARE = 0.2
 """Of a state's predictions: with more than this share equal to measured values they are measurements."""
+FEW_POINTS = 40
+"""A series of no more points has been measured; one of more has been interpolated."""
 _PATH = re.compile(r"(?:/|[A-Za-z]:\\)[^\s\"':,;]+[/\\](?=[^/\\\s]+)")
 _KEPT = re.compile(r"(?:site-packages|omicsbench|omicsbench_\w+|plugins|lib)[/\\].*$")
 
@@ -59,17 +62,32 @@ def holds_start(prediction: Prediction) -> bool:
 
 
 def repeats(record: Record, split: Split) -> bool:
-    """Whether a stored prediction after 0 h consists of measured values, of the held-out strain or of training."""
+    """Whether a stored prediction after 0 h consists of measured values, of the held-out strain or of training.
+
+    Of a series of few points any equal value counts. Of an interpolated one, whose values lie so close that some are
+    met by chance, only the value of the same time does.
+    """
     if record.prediction is None:
         return False
-    measured = [split.inputs.x0, *(strain.x for strain in split.inputs.train)]
-    measured += [target.truth.reshape(-1, target.truth.shape[-1]) for target in split.targets]
-    known = as_stored(np.concatenate(measured), split.scale)
-    x = record.prediction.x[:, record.prediction.t > 0]
+    later = record.prediction.t > 0
+    t, x = record.prediction.t[later], record.prediction.x[:, later]
+    given = split.inputs
+    series = [(strain.t, strain.x) for strain in given.train]
+    series += [(given.t[target.index], one) for target in split.targets for one in target.truth]
+    few = [values for at, values in series if at.size <= FEW_POINTS]
+    known = as_stored(np.concatenate([given.x0, *few]), split.scale)
     for state in range(x.shape[-1]):
         values = known[:, state]
         if np.isin(x[..., state], values[~np.isnan(values) & (values != 0)]).mean() > COPIED_SHARE:
             return True
+    for at, values in series:
+        places = np.searchsorted(at, t - SAME_TIME).clip(0, at.size - 1)
+        same = np.abs(at[places] - t) <= SAME_TIME
+        if at.size > FEW_POINTS and same.any():
+            there = as_stored(values[places[same]], split.scale)
+            equal = (x[:, same] == there) & (there != 0)
+            if (equal.mean(axis=1) > COPIED_SHARE).any():
+                return True
     return False
 
 
