@@ -522,7 +522,7 @@ def lab(make_task: Callable[..., Path], cli: Cli, plugins: Path, tmp_path_factor
     given = ("--model", "plugged", "--plugins-dir", plugins, "--tasks-dir", folder, "--task", "toy", "--fold", "S1")
     ran = cli("run", *given, "--out", folder / "results")
     assert ran.code == 0, ran.err
-    assert f"{HOSTILE} [{HOSTILE}]" in ran.out
+    assert HOSTILE[:20] in ran.out
     return folder
 
 
