@@ -10,6 +10,7 @@ from omicsbench.files import write as write_file
 from omicsbench.leaderboard.board import Board, board, markdown, to_csv
 from omicsbench.leaderboard.claims import compare
 from omicsbench.leaderboard.claims_text import markdown as claims_markdown
+from omicsbench.leaderboard.formats import markdown_text
 from omicsbench.leaderboard.site import render_site
 from omicsbench.leaderboard.speed_page import markdown as speed_markdown
 from omicsbench.leaderboard.summary import groups
@@ -91,5 +92,5 @@ def _readme(boards: Sequence[Board], speed: bool) -> str:
     for table in boards:
         group = table.group
         never = "" if any(row.standing.rank for row in table.rows) else " (not ranked)"
-        parts += [f"## {group.task}, {group.protocol}{never}", markdown(table).rstrip()]
+        parts += [f"## {markdown_text(group.task)}, {group.protocol}{never}", markdown(table).rstrip()]
     return "\n\n".join(parts) + "\n"
