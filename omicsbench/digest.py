@@ -176,6 +176,8 @@ def _tokens(node: ast.AST) -> Iterator[str]:
     # Where the core keeps a name is no difference in what a plugin does.
     moved = isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == _CORE
     for field, value in ast.iter_fields(node):
+        if isinstance(node, ast.JoinedStr):
+            value = _joined(value)
         if value is None or value == [] or field in ("ctx", "kind", "type_comment") or (moved and field == "module"):
             continue
         yield f".{field}"
@@ -187,6 +189,18 @@ def _tokens(node: ast.AST) -> Iterator[str]:
             else:
                 yield hex(item) if type(item) is int else f"{type(item).__name__} {item!a}"
     yield "."
+
+
+def _joined(parts: list[ast.expr]) -> list[ast.expr]:
+    """The parts of an f-string, its text in one piece: versions of Python cut it differently, down to empty pieces."""
+    found: list[ast.expr] = []
+    for part in parts:
+        last = found[-1] if found else None
+        if isinstance(part, ast.Constant) and isinstance(last, ast.Constant):
+            found[-1] = ast.Constant(str(last.value) + str(part.value))
+        elif not isinstance(part, ast.Constant) or part.value:
+            found.append(part)
+    return found
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

@@ -18,7 +18,7 @@ def read_bytes(path: Path, kind: type[RequestError] = RequestError) -> bytes:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise kind(f"{path}: cannot be read: {'a folder' if stat.S_ISDIR(found.st_mode) else 'not a regular file'}")
+            raise kind(f"{path}: cannot be read: not a regular file")
         if found.st_size > LARGEST:
             raise kind(f"{path}: {found.st_size / 1e6:.0f} MB, more than the {LARGEST / 1e6:.0f} MB that are read")
         return path.read_bytes()
@@ -65,6 +65,8 @@ def require_writable(folder: Path) -> None:
     Raises ``RequestError`` where they cannot.
     """
     try:
+        if folder.exists() and not folder.is_dir():
+            raise RequestError(f"{folder}: cannot be written into: not a folder; name another one by --out")
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".tmp") as trial:
             trial.write(b"0" * 4096)

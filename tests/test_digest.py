@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from omicsbench.digest import code_of, package_digest, source_digest
+from omicsbench.digest import _tokens, code_of, package_digest, source_digest
 from omicsbench.errors import RequestError
 
 SOURCE = '''
@@ -124,6 +125,17 @@ OTHER = {
     "an await": lambda text: text.replace("yield await item", "yield item"),
     "a raised cause": lambda text: text.replace(" from error", ""),
 }
+
+
+def test_pieces_of_an_f_string_are_one_text() -> None:
+    """Python 3.12 ends a nested format with an empty piece."""
+    digests = {source_digest(text) for text in ('f"a{x}bc"', '"a" f"{x}b" "c"', '"" f"a{x}" "" f"bc" f""')}
+    assert len(digests) == 1
+    tree = ast.parse('f"{x:>{n}}"')
+    spec = tree.body[0].value.values[0].format_spec  # type: ignore[attr-defined]
+    plain = list(_tokens(tree))
+    spec.values = [ast.Constant(""), *spec.values, ast.Constant("")]
+    assert list(_tokens(tree)) == plain
 
 
 @pytest.mark.parametrize("name", SAME)

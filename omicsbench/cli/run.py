@@ -204,6 +204,8 @@ def _given(settings: Sequence[str], params: Path | None) -> dict[str, dict[str, 
     if params is not None:
         try:
             tables = tomllib.loads(read_text(params))
+        except RequestError as error:
+            raise RequestError(f"--params {error}") from None
         except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
             raise RequestError(f"--params {params}: not valid TOML: {error}") from None
         for model, table in tables.items():

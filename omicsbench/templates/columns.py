@@ -82,6 +82,18 @@ class Table:
     controls: tuple[Guess, ...]
 
     @property
+    def folds(self) -> list[tuple[str, str]]:
+        """The name of a fold for each strain: the strain's, without what cannot stand in a path, and each once."""
+        found: dict[str, str] = {}
+        for strain in self.strains:
+            plain = re.sub(r"[^\w.-]", "_", strain)[:40].lstrip("._-") or "strain"
+            name = next(
+                f"{plain}{end}" for end in ("", *(f"-{n}" for n in range(2, 10**6))) if f"{plain}{end}" not in found
+            )
+            found[name] = strain
+        return list(found.items())
+
+    @property
     def final_product(self) -> str:
         """The last state with a product's name; else the last, for pathways are written from substrate to product."""
         names = [state.name for state in self.states if state.sure]

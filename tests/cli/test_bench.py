@@ -79,7 +79,7 @@ def omicsbench_models():
         (("--variant", "persistence"), "--variant 'persistence': must be MODEL:NAME=VALUE"),
         (("--variant", "persistence:path"), "--variant 'persistence:path': must be MODEL:NAME=VALUE"),
         (("--model", "persistence", "--fold", "S9"), "task 'toy' has no fold 'S9'"),
-        (("--model", "persistence", "--batches", "0"), "give numbers of at least 1"),
+        (("--model", "persistence", "--batches", "0"), "give numbers from 1 to"),
         (("--model", "persistence", "--baseline", "nothing"), "unknown model 'nothing'"),
     ],
     ids=str,

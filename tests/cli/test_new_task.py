@@ -118,7 +118,8 @@ def test_names_that_need_quoting_survive(made):
     _, folder = made(header + 'a\\b,0,1,5000\na\\b,1,2,6000\n"c ""d""",0,3,7000\n"c ""d""",1,4,8000\n')
     task = load_task(folder)
     assert task.states[0].name == '5-"deoxy" ate'
-    assert [fold.name for fold in task.folds] == ["a\\b", 'c "d"']
+    assert [fold.held_out for fold in task.folds] == [("a\\b",), ('c "d"',)]
+    assert [fold.name for fold in task.folds] == ["a_b", "c__d_"]  # names of folders
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_results_that_cannot_be_written_are_named(cli: Cli, asked: tuple[object,
     (tmp_path / "results").write_text("a file where a folder is needed")
     ran = cli(*asked, "--model", "persistence", "--fold", "S1", "--out", tmp_path / "results")
     assert ran.code == 2
-    assert "cannot be written: Not a directory" in ran.err.splitlines()[-1]
+    assert "results: cannot be written into: not a folder" in ran.err.splitlines()[-1]
 
 
 @pytest.fixture

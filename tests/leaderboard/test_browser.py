@@ -123,7 +123,7 @@ def test_pages_print_with_every_plot(browser, site: Path) -> None:
 
 
 def test_sorting_and_filtering_change_the_rows(browser, site: Path) -> None:
-    page = Watched(browser, 1400).open(site / "site" / "tasks" / "closed.html")
+    page = Watched(browser, 1400).open(site / "tasks" / "closed.html")
     table = page.locator("#closed-measured")
     models = table.locator("tbody tr:visible td:nth-child(2)")
     before = models.all_inner_texts()
@@ -143,7 +143,7 @@ def test_sorting_and_filtering_change_the_rows(browser, site: Path) -> None:
 
 
 def test_failures_sort_last_by_skill_and_unknown_numbers_too(browser, site: Path) -> None:
-    page = Watched(browser, 1400).open(site / "site" / "tasks" / "closed.html")
+    page = Watched(browser, 1400).open(site / "tasks" / "closed.html")
     table = page.locator("#closed-measured")
     for name in ("NRMSE", "latency"):
         table.locator("thead th", has_text=re.compile(f"^{name}$")).click()
@@ -162,7 +162,7 @@ def test_a_plot_shows_the_values_of_its_record(browser, lab, site: Path) -> None
     prediction = record.prediction
     wanted = rounded(prediction.x[0, :, 0])
     watched = Watched(browser, 1400)
-    page = watched.open(site / "site" / "tasks" / "closed.html")
+    page = watched.open(site / "tasks" / "closed.html")
     watched.draw_all()
     found = page.evaluate(
         """() => [...document.querySelectorAll(".plot")].filter((p) => p.ariaLabel.startsWith("A of S2 over time"))
@@ -174,7 +174,7 @@ def test_a_plot_shows_the_values_of_its_record(browser, lab, site: Path) -> None
 
 def test_the_plot_of_speed_shows_the_values_of_its_records(browser, site: Path) -> None:
     watched = Watched(browser, 1400)
-    page = watched.open(site / "site" / "index.html")
+    page = watched.open(site / "index.html")
     page.locator("nav a", has_text="Speed").click()
     page.wait_for_url("**/speed.html")
     watched.draw_all()
@@ -190,7 +190,7 @@ def test_the_plot_of_speed_shows_the_values_of_its_records(browser, site: Path) 
 
 def test_a_legend_button_hides_a_model_everywhere(browser, site: Path) -> None:
     watched = Watched(browser, 1400)
-    page = watched.open(site / "site" / "tasks" / "open.html")
+    page = watched.open(site / "tasks" / "open.html")
     button = page.locator(".chip", has_text="lab-drift").first
     button.click()
     watched.draw_all()

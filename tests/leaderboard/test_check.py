@@ -103,11 +103,11 @@ def test_the_readme_beside_it_holds_the_tables(published: Path) -> None:
 def test_pages_show_what_may_be_shown(published: Path, lab, call, tmp_path: Path) -> None:
     out = tmp_path / "pages"
     result = call(command, "site", "--records", published / "records", "--out", out, *lab.options)
-    assert (result.code, result.text.strip()) == (0, str(out / "site" / "index.html"))
-    page = (out / "site" / "tasks" / "closed.html").read_text(encoding="utf-8")
+    assert (result.code, result.text.strip()) == (0, str(out / "index.html"))
+    page = (out / "tasks" / "closed.html").read_text(encoding="utf-8")
     assert '"name":"measured"' not in page
     assert "--with-measured" in page
-    assert '"name":"measured"' in (out / "site" / "tasks" / "open.html").read_text(encoding="utf-8")
+    assert '"name":"measured"' in (out / "tasks" / "open.html").read_text(encoding="utf-8")
     for name in ("README.md", "tables/open-measured.md"):
         assert (out / name).read_bytes() == (published / name).read_bytes()
 
@@ -236,7 +236,7 @@ def test_with_measured_stays_where_it_is_made(
     monkeypatch.chdir(published.parent)
     result = call(command, "site", "--with-measured", "--out", tmp_path / "local", *lab.options)
     assert result.code == 0
-    page = (tmp_path / "local" / "site" / "tasks" / "closed.html").read_text(encoding="utf-8")
+    page = (tmp_path / "local" / "tasks" / "closed.html").read_text(encoding="utf-8")
     assert '"name":"measured"' not in page  # its records hold no prediction to draw beside them
     assert 'class="verdict' not in page
 

@@ -163,7 +163,7 @@ def test_the_leaky_protocol_is_never_ranked(make: SimpleNamespace) -> None:
 
 def test_without_a_trivial_baseline_there_is_no_rank(make: SimpleNamespace) -> None:
     found = rows([*make.trivial(FOLDS[:2]), *make.model("m", cells(5, 0.1, 0.2))])
-    assert found["m"].unranked == "no trivial baseline on some fold"
+    assert found["m"].unranked == "no trivial baseline that errs on some fold"
 
 
 def test_protocols_are_never_mixed(make: SimpleNamespace) -> None:

@@ -122,7 +122,7 @@ def test_a_huge_file_is_not_read(lab, call, results: Path, tmp_path: Path) -> No
     with (results / "huge.json").open("wb") as stream:
         stream.truncate(200_000_001)
     result = call(submit, results, "--to", tmp_path / "records", *lab.options)
-    assert "huge.json: 200 MB, more than 200 MB" in result.text
+    assert "huge.json: 200 MB, more than the 200 MB" in result.text
 
 
 def measured(make, lab, seconds: float, **more) -> SpeedRecord:

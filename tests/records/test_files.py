@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omicsbench.errors import RecordError
+from omicsbench.files import LARGEST
 from omicsbench.records import SCHEMA, Cell, Failure, Record, encode, find, load, path_of, save
-from omicsbench.records.files import DEEPEST, LARGEST_FILE, parse, record_of
+from omicsbench.records.files import DEEPEST, parse, record_of
 
 Make = Callable[..., Record]
 
@@ -218,7 +219,7 @@ def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "zero.json").symlink_to("/dev/zero")
     with (tmp_path / "huge.json").open("wb") as stream:
-        stream.truncate(LARGEST_FILE + 1)
+        stream.truncate(LARGEST + 1)
     code = (
         "import sys; from pathlib import Path; from omicsbench.records import load; from omicsbench.errors import *\n"
         "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
@@ -227,7 +228,7 @@ def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=60)
     assert ran.stdout.splitlines() == [
-        f"{tmp_path}/huge.json: 200 MB, more than 200 MB",
+        f"{tmp_path}/huge.json: 200 MB, more than the 200 MB that are read",
         f"{tmp_path}/pipe.json: cannot be read: not a regular file",
         f"{tmp_path}/zero.json: cannot be read: not a regular file",
     ]
