@@ -12,9 +12,9 @@ import numpy as np
 from omicsbench.errors import ContractError
 from omicsbench.probes import Answers, Probes
 from omicsbench.records import Latency, Timing
+from omicsbench.records.files import LARGEST_DETAILS
 from omicsbench.texts import plain_values
 
-LARGEST_DETAILS = 2**20
 """Bytes, as JSON, of what a model says of itself."""
 
 

@@ -50,6 +50,8 @@ def command() -> None:
 @tasks_option
 def build(records: Path, out: Path, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
     """Make the tables from the records, those in README too."""
+    from omicsbench.files import read_text
+    from omicsbench.files import write as write_file
     from omicsbench.leaderboard.build import fill, tables, write
 
     tasks = all_tasks(registry_of(()), tasks_dirs)
@@ -57,7 +59,7 @@ def build(records: Path, out: Path, data_dir: Path | None, tasks_dirs: tuple[Pat
     write(files, out)
     readme = out.parent / "README.md"
     if out.resolve() == HOME.resolve() and readme.is_file():
-        readme.write_text(fill(readme.read_text(encoding="utf-8"), files), encoding="utf-8")
+        write_file(readme, fill(read_text(readme), files))
     say(out / "README.md")
 
 

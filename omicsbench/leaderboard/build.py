@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from omicsbench.errors import RequestError
+from omicsbench.files import read_text
 from omicsbench.files import write as write_file
 from omicsbench.leaderboard.board import Board, board, markdown, to_csv
 from omicsbench.leaderboard.claims import compare
@@ -20,6 +22,7 @@ from omicsbench.speed_records import SpeedRecord
 from omicsbench.tasks import Task
 
 BASELINE = "derivative-ml"
+TITLE = "# Leaderboards"
 SPEED_HEAD = """# Speed
 
 Made from the speed records below [records/](records) by `omicsbench leaderboard build`; `make speed` measures
@@ -54,7 +57,15 @@ def pages(
 
 
 def write(files: Mapping[str, str], out: Path) -> None:
-    """Write what was rendered; a table or page that no record asks for any more is removed."""
+    """Write what was rendered; a table or page that no record asks for any more is removed.
+
+    Raises ``RequestError`` where what is in ``out`` was not made by this: nothing of anybody else is lost.
+    """
+    readme = out / "README.md"
+    if readme.exists() and not read_text(readme).startswith(TITLE):
+        raise RequestError(f"{readme}: was not made by `omicsbench leaderboard`; name another folder by --out")
+    if not readme.exists() and (foreign := stale(files, out)):
+        raise RequestError(f"{foreign[0]}: was not made by `omicsbench leaderboard`; name another folder by --out")
     for path in stale(files, out):
         path.unlink()
     for name, text in files.items():
@@ -81,7 +92,7 @@ def fill(text: str, files: Mapping[str, str]) -> str:
 
 def _readme(boards: Sequence[Board], speed: bool) -> str:
     parts = [
-        "# Leaderboards",
+        TITLE,
         "Made from the records in [records/](records/) by `omicsbench leaderboard build`; `omicsbench leaderboard "
         "check` holds them against each other. `omicsbench leaderboard site` makes the same with plots.",
         "Skill is 1 − NRMSE / NRMSE of the best trivial baseline: 1 is perfect, below 0 having no model is better. "

@@ -9,7 +9,7 @@ from pathlib import Path
 from omicsbench.data import fold_data
 from omicsbench.errors import DataUnavailable, RecordError, RequestError
 from omicsbench.leaderboard.publication import publishable, publishable_speed
-from omicsbench.leaderboard.verifier import claims, origin, times, verify
+from omicsbench.leaderboard.verifier import Verdict, copies, setting_here, speed, verify
 from omicsbench.planning import split_of
 from omicsbench.plugins import Registry
 from omicsbench.records import Record, find, load
@@ -62,7 +62,8 @@ def collect(folder: Path, to: Path, registry: Registry, tasks: Mapping[str, Task
         found.problems += [f"{where}: {problem}" for problem in problems]
         if not problems:
             found.records.append(ready)
-    found.speed = _speed(folder, registry, tasks, found.problems)
+    found.problems += copies(found.records)
+    found.speed = _speed(folder, registry, tasks, data_dir, found.problems)
     return found
 
 
@@ -96,19 +97,20 @@ def _prepared(
     return publishable(record, task, split, offer.spec.copies_data), problems
 
 
-def _speed(folder: Path, registry: Registry, tasks: Mapping[str, Task], problems: list[str]) -> list[SpeedRecord]:
+def _speed(
+    folder: Path, registry: Registry, tasks: Mapping[str, Task], data_dir: Path | None, problems: list[str]
+) -> list[SpeedRecord]:
     """The speed records below ``folder`` that may be published; ``problems`` gets a line for each of the others."""
     found: dict[str, SpeedRecord] = {}
     for path in find_speed(folder):
         where = path.relative_to(folder)
         try:
             record = load_speed(path)
-            pick(tasks, record.cell.task).fold(record.cell.fold)
-            wrong = _installed(record) + origin(record) + claims(record, registry.model(record.cell.model))
+            offer, setting = registry.model(record.cell.model), setting_here(record, tasks, data_dir)
+            wrong = _installed(record) + speed(record, offer, setting, Verdict())
         except (RecordError, RequestError) as error:
             problems.append(f"{where}: {error}")
             continue
-        wrong += times(record.timing) if record.timing is not None else []
         if record.key in found:
             wrong.append("the same measurement a second time; send one")
         if not wrong:

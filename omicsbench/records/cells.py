@@ -208,7 +208,7 @@ class Record(Part, frozen=True):
     cell: Cell
     status: CellStatus
     started: Line
-    states: Annotated[list[Line], Meta(max_length=10_000)]
+    states: list[Line]
     role: Role = "model"
     deterministic: bool = False
     training_strains: Count = 0

@@ -87,7 +87,7 @@ def read_lines(path: Path) -> tuple[dict[str, Any], Iterator[tuple[int, dict[str
     if header.get("schema") != SCHEMA:
         raise RecordError(f"{path}, line 1: record schema {short(header.get('schema'))}, this version reads {SCHEMA}")
     if lines[-1] or len(lines) - 2 != header.get("records"):
-        announced = short(header.get("records"))
+        announced = count if type(count := header.get("records")) is int else short(count)
         raise RecordError(f"{path}: is cut short: {announced} records are announced; fetch the file again")
     if len(lines) - 2 > MOST_RECORDS:
         raise RecordError(f"{path}: holds more than {MOST_RECORDS} records")
