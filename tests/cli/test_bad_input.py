@@ -5,6 +5,7 @@ A new kind of bad input is one more row.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -136,6 +137,7 @@ LINES: list[tuple[str, str]] = [
     ("run --model PLUGGED --plugins-dir PLUGINS --task toy --tasks-dir TOY --set size=[1,2]", "size"),
     ("run --model PLUGGED --plugins-dir PLUGINS --task toy --tasks-dir TOY --set size=1e400", "size"),
     (f"run --model PLUGGED --plugins-dir PLUGINS --task toy --tasks-dir TOY --set size={'9' * 5000}", "size"),
+    ("run --model PLUGGED --plugins-dir PLUGINS --task toy --tasks-dir TOY --set size=99999999999999999999", "size"),
     ("run --model PLUGGED --plugins-dir PLUGINS --task toy --tasks-dir TOY --set rate=nan", "rate"),
     ("run --model PLUGGED --plugins-dir PLUGINS --task toy --tasks-dir TOY --set rate=1e400", "rate"),
     # folders and files that are none
@@ -195,7 +197,7 @@ LINES: list[tuple[str, str]] = [
     ("list models --plugins-dir HERE/none", "no such folder"),
     ("list models --plugins-dir HERE/some.txt", "no such folder"),
     ("check persistence --plugins-dir HERE/none", "no such folder"),
-    (f"{RUN} --data-dir HERE/none", None),
+    (f"{RUN} --dry-run --data-dir HERE/none", None),
     # new things
     *(
         (f"new-plugin {name}", "plugin name")
@@ -212,7 +214,7 @@ LINES: list[tuple[str, str]] = [
         for name in ("../x", "''", "A", "a_b", "a..b", "a\nb", ".", "limonene", "[/x]", "a/b")
     ),
     ("new-task mine --csv HERE/none", "none"),
-    ("new-task mine --csv HERE", "a folder"),
+    ("new-task mine --csv HERE", "not a regular file"),
     ("new-task mine --csv /dev/zero", "not a regular file"),
     ("new-task mine --csv HERE/some.txt", "columns"),
     (f"new-task {'x' * 300} --csv HERE/some.txt", ""),
@@ -315,7 +317,7 @@ PARAMS: dict[str, tuple[bytes | Make, str]] = {
     "a name of lines": (b'["a\\nb"]\nsize = 1\n', "a\\nb"),
     "a device": (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
     "a pipe": (os.mkfifo, "not a regular file"),
-    "a folder": (Path.mkdir, "a folder"),
+    "a folder": (Path.mkdir, "not a regular file"),
     "nothing": (lambda path: path.symlink_to("nowhere"), "cannot be read"),
     "a large file": (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 10**9), "MB"),
 }
@@ -696,3 +698,42 @@ def test_a_folder_that_may_not_be_written(cli: Cli, toy: Path, here: Path) -> No
     finally:
         here.chmod(0o700)
     is_refused(ran, "cannot be written into")
+
+
+ODD_PLUGINS = {
+    "text that is none": ('"\\udcff"', "default of 'size' must be one that a record can hold"),
+    "an escape": ('"\\x1b[31m"', "default of 'size' must be one that a record can hold"),
+    "a large number": ("10000000000000000000000", "default of 'size' must be one that a record can hold"),
+    "infinity": ("1e400", "default of 'size' must be one that a record can hold"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_PLUGINS)
+def test_a_default_that_no_record_can_hold(
+    cli: Cli, toy: Path, make_plugin: Callable[..., Path], name: str, here: Path
+) -> None:
+    default, wanted = ODD_PLUGINS[name]
+    stem = f"bad_default_{list(ODD_PLUGINS).index(name)}"
+    text = PLUGGED.replace("size: int = 1", f"size: str = {default}").replace("bad_input_plugged", stem)
+    folder = make_plugin(stem, text)
+    line = ("run", "--model", "plugged", "--plugins-dir", folder, "--task", "toy", "--tasks-dir", toy)
+    is_refused(cli(*line, "--out", here / "out"), wanted)
+    assert not (here / "out").exists()
+
+
+def test_what_a_plugin_prints_is_no_result(shell: Cli, make_plugin: Callable[..., Path]) -> None:
+    folder = make_plugin(
+        "bad_input_loud", PLUGGED.replace("bad_input_plugged", "bad_input_loud") + "\n\nprint('hello')\n"
+    )
+    out, err = shell("list", "models", "--json", "--plugins-dir", folder).communicate(timeout=60)
+    assert "plugged" in [row["model"] for row in json.loads(out)]
+    assert "hello" in err
+
+
+def test_a_baseline_without_error_is_no_traceback(cli: Cli, make_task: Callable[..., Path], here: Path) -> None:
+    """Of constant states every baseline is right: there is nothing to improve."""
+    folder = make_task("toy", csv=CSV + ROWS)
+    line = ("--task", "toy", "--tasks-dir", folder, "--fold", "S1", "--protocol", "published")
+    assert cli("run", "--model", "persistence", *line, "--out", here / "out").code == 0
+    ran = cli("compare", here / "out", "--baseline", "persistence", "--tasks-dir", folder)
+    is_refused(ran, "nothing to compare")
