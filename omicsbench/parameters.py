@@ -98,19 +98,12 @@ def parameters_of(factory: str) -> Mapping[str, Parameter]:
             value = ...
         if not isinstance(value, int | float | str | bool | None):
             raise ContractError(f"{name}.__init__ in {path}: parameter {arg.arg!r} needs a literal default")
-        if not _is_storable(value):
+        if not (value.isprintable() if isinstance(value, str) else value is None or math.isfinite(value)):
             raise ContractError(f"{name}.__init__ in {path}: default of {arg.arg!r} must be one that a record can hold")
         annotation = ast.unparse(arg.annotation) if arg.annotation else ""
         choices = () if arg.annotation is None else tuple(_literals(arg.annotation))
         result[arg.arg] = Parameter(arg.arg, value, annotation, choices)
     return result
-
-
-def _is_storable(value: object) -> bool:
-    """Text that can be shown, a finite number, a whole number of 64 bits."""
-    if isinstance(value, str):
-        return value.isprintable()
-    return not isinstance(value, int | float) or (math.isfinite(value) and abs(value) < 2**63)
 
 
 def _literals(annotation: ast.expr) -> list[Value]:
@@ -149,7 +142,7 @@ def _fit(model: str, parameter: Parameter, value: Value | str) -> Value:
     if isinstance(value, str) and "str" not in kinds:
         value = _read(value)
     # JSON has neither NaN nor infinity, so a record could not tell them apart.
-    if not _is_storable(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise complaint
     if value is None and "None" in kinds:
         return None
