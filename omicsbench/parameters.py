@@ -98,6 +98,8 @@ def parameters_of(factory: str) -> Mapping[str, Parameter]:
             value = ...
         if not isinstance(value, int | float | str | bool | None):
             raise ContractError(f"{name}.__init__ in {path}: parameter {arg.arg!r} needs a literal default")
+        if not (value.isprintable() if isinstance(value, str) else value is None or math.isfinite(value)):
+            raise ContractError(f"{name}.__init__ in {path}: default of {arg.arg!r} must be one that a record can hold")
         annotation = ast.unparse(arg.annotation) if arg.annotation else ""
         choices = () if arg.annotation is None else tuple(_literals(arg.annotation))
         result[arg.arg] = Parameter(arg.arg, value, annotation, choices)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points, version
@@ -120,7 +122,8 @@ class Registry:
                 continue
             wanted = {name: arguments[name] for name in implementation.argnames}
             try:
-                answers.append((plugin, guarded(partial(implementation.function, **wanted), HOOK_LIMIT)))
+                with redirect_stdout(sys.stderr):
+                    answers.append((plugin, guarded(partial(implementation.function, **wanted), HOOK_LIMIT)))
             except Raised as error:
                 self.problems.append(Problem(plugin, f"{hook} raised {error}"))
             except Overran as error:
@@ -214,7 +217,8 @@ def metrics_of(source: Source) -> list[Metric]:
 def _load(registry: Registry, source: Source) -> ModuleType | None:
     """The plugin, imported; None where that fails, which is reported."""
     try:
-        return source.load()
+        with redirect_stdout(sys.stderr):  # where results go, nothing else is printed
+            return source.load()
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -193,12 +193,17 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Ran]:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """``shell(*arguments, **variables)``: the command line as a process group of its own, to be waited for."""
+    """``shell(*arguments, **variables)``: the command line as a process group of its own, to be waited for.
+
+    ``python``: options of the interpreter; ``before``: what stands before it, as a shell with a script.
+    """
     started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: object, python: Sequence[str] = (), **variables: str) -> subprocess.Popen[str]:
+    def start(
+        *arguments: object, python: Sequence[str] = (), before: Sequence[str] = (), **variables: str
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, *python, "-m", "omicsbench", *map(str, arguments)],
+            [*before, sys.executable, *python, "-m", "omicsbench", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

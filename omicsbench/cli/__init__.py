@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -103,6 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str], debug: bool) -> int:
     from omicsbench.errors import ContractError, RequestError
 
+    streams = sys.stdout, sys.stderr
     try:
         code = cli.main(args=arguments, prog_name="omicsbench", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -112,12 +114,17 @@ def _run(arguments: list[str], debug: bool) -> int:
         if debug:
             raise
         return _complain(error.format_message() if isinstance(error, click.ClickException) else str(error))
-    except BrokenPipeError:
-        return 141  # as a shell says of what SIGPIPE ended: whoever read this has gone
+    except SystemExit:
+        if sys.stdout is streams[0]:
+            raise
+        sys.stdout, sys.stderr = streams  # click muffles them where whoever read this has gone, and says 1
+        return 141  # as a shell says of what SIGPIPE ended
     except OSError as error:
         if debug:
             raise
         where = f"{os.fspath(error.filename)!r}: " if isinstance(error.filename, str | bytes) else ""
+        if not where and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):  # files are named, streams are not
+            where = "standard output: "
         return _complain(f"{where}{error.strerror or error}")
     except MemoryError:
         if debug:
@@ -130,10 +137,10 @@ def _run(arguments: list[str], debug: bool) -> int:
 
 
 def _complain(text: str) -> int:
-    from omicsbench.cli.common import plain
+    from omicsbench.cli.common import say
 
     with suppress(OSError, ValueError):
-        click.echo(f"error: {plain(text)}", err=True)
+        say(f"error: {text}", err=True)
     return 2
 
 

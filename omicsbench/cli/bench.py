@@ -19,6 +19,7 @@ from omicsbench.cli.common import (
     json_option,
     plugins_option,
     registry_of,
+    say,
     tasks_option,
     warn,
 )
@@ -96,18 +97,18 @@ def command(
 
     if not models and not variants:
         raise RequestError("nothing to measure: name a --model or a --variant")
+    beside, given = [_variant(text) for text in variants], _given(settings, params)
     registry = registry_of(plugins_dirs)
     folder = data_dir_of(data_dir)
     picked = _task(all_tasks(registry, tasks_dirs), task, folder)
     chosen = fold or next((f.name for f in picked.folds if f.published), picked.folds[0].name)
-    beside = [_variant(text) for text in variants]
     named = {*models, *(variant.model for variant in beside)}
     request = Request(
         tasks=[picked],
         models=(*models, baseline) if baseline is not None and baseline not in named else models,
         folds=[chosen],
         device="cpu" if device == "all" else device,
-        given=_given(settings, params),
+        given=given,
         data_dir=folder,
     )
     planned = plan_bench(request, beside, registry, every_device=device == "all")
@@ -125,7 +126,7 @@ def command(
         records = list(run(planned, out, wanted, watch))
     page = write_page(records, baseline or DEFAULT_BASELINE, out / FOLDER / "speed.html")
     _show(records, baseline or DEFAULT_BASELINE, out, as_json)
-    click.echo(f"plot: {page}", err=as_json)
+    say(f"plot: {page}", err=as_json)
     return 0 if all(record.status == "ok" for record in records) else 1
 
 
@@ -178,10 +179,10 @@ def print_boards(records: Sequence[SpeedRecord], baseline: str) -> None:
         for head, rows in (one_strain(board, baseline), throughput(board)):
             table = Table(show_edge=False, pad_edge=False)
             for n, name in enumerate(head):
-                table.add_column(name.replace("[", "\\["), justify="right" if n else "left")
+                table.add_column(name, justify="right" if n else "left")
             for row in rows:
-                table.add_row(*[cell.replace("[", "\\[") for cell in row])
+                table.add_row(*row)
             screen.print(table)
             screen.print()
         for note in notes(board):
-            click.echo(note, err=True)
+            say(note, err=True)

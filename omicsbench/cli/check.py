@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from omicsbench.cli.common import Seconds, emit_json, exits, json_option, plugins_option, registry_of
+from omicsbench.cli.common import Seconds, emit_json, exits, json_option, plugins_option, registry_of, say, settings_of
 
 
 @click.command("check")
@@ -34,24 +34,17 @@ def command(
     from dataclasses import asdict
 
     from omicsbench.conformance import CHECKS, Examination, subject_of
-    from omicsbench.errors import RequestError
 
-    given = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise RequestError(f"--set {setting!r}: must be NAME=VALUE")
-        given[name] = value
-    subject = subject_of(registry_of(plugins_dirs), model, given)
+    subject = subject_of(registry_of(plugins_dirs), model, dict(settings_of(settings)))
     results = []
     with Examination(subject, timeout) as examination:
         for check in CHECKS:
             results.append(examination.result(check))
             if not as_json:
-                click.echo(results[-1])
+                say(results[-1])
     counts = {status: sum(r.status == status for r in results) for status in ("passed", "failed", "skipped")}
     if as_json:
         emit_json({"model": model, "parameters": subject.parameters, **counts, "checks": [asdict(r) for r in results]})
     else:
-        click.echo(f"{model}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+        say(f"{model}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
     return 1 if counts["failed"] else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,27 +20,33 @@ Command = Callable[..., Any]
 
 
 class PathType(click.Path):
-    """A path; an empty one is refused, for it would mean the current folder."""
+    """A path; an empty one is refused, for it would mean the current folder, and one that no file can have."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value in ("", b""):
             self.fail("the name is empty; write . for the current folder", param, ctx)
+        if isinstance(value, str) and "\0" in value:
+            self.fail(f"{value!r} holds a character that no file's name may have", param, ctx)
         return super().convert(value, param, ctx)
 
 
-class Seconds(click.FloatRange):
+class Number(click.FloatRange):
+    """A number within bounds; what is no number is within none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
+
+class Seconds(Number):
     """A positive number of seconds."""
 
     name = "seconds"
 
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True, max=1e7)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"{value!r} is no number of seconds", param, ctx)
-        return number
 
 
 MOST_SEEDS = 10_000
@@ -99,32 +105,65 @@ def all_tasks(registry: Registry, tasks_dirs: tuple[Path, ...]) -> dict[str, Tas
     return find_tasks(folders)
 
 
+def settings_of(settings: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Name and value of each ``--set``. Raises ``RequestError`` where one is malformed."""
+    from omicsbench.errors import RequestError
+
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name or not setting.isprintable():
+            raise RequestError(f"--set {setting!r}: must be NAME=VALUE or MODEL.NAME=VALUE, in text that can be shown")
+        yield name, value
+
+
 def warn(text: str) -> None:
     """One line on stderr."""
-    click.echo(f"warning: {plain(text)}", err=True)
+    say(f"warning: {text}", err=True)
 
 
-def plain(text: str) -> str:
-    """Text that a terminal shows and does not obey: what cannot be shown is written as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+def say(text: object, err: bool = False) -> None:
+    """One line on stdout or stderr, whatever the text holds."""
+    click.echo(plain(str(text)), err=err)
+
+
+def plain(text: str, kept: str = "", limit: int = 2000) -> str:
+    """Text that a terminal shows and does not obey: what cannot be shown, but for ``kept``, is written as an escape.
+
+    Of a text that is longer than ``limit``, the middle is left out.
+    """
+    if len(text) > limit:
+        text = f"{text[: limit // 2]} … {text[-limit // 2 :]}"
+    return "".join(
+        c if c.isprintable() or c in kept else c.encode("unicode_escape", "backslashreplace").decode() for c in text
+    )
 
 
 def emit_json(value: Any) -> None:
-    """A value as JSON on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """A value as JSON on stdout; what a terminal would obey is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def console(stderr: bool = False) -> Console:
     """A rich console; as wide as it needs to be where output is not a terminal.
 
-    Text is text: what is in brackets is no markup, whatever a task or a record is called.
+    Text is text: what is in brackets is no markup, whatever a task or a record is called, and nothing in it is
+    obeyed by a terminal.
     """
     import sys
 
     from rich.console import Console
+    from rich.text import Text
+
+    class Plain(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(plain(text, kept="\n", limit=20_000), **options)
+
+        def on_broken_pipe(self) -> None:
+            raise  # as it came: it is called where the error is handled
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
+    return Plain(
         stderr=stderr,
         width=None if stream.isatty() else 200,
         highlight=False,

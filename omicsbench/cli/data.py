@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from omicsbench.cli.common import all_tasks, console, data_option, emit_json, json_option, registry_of, tasks_option
+from omicsbench.cli.common import (
+    PathType,
+    all_tasks,
+    console,
+    data_option,
+    emit_json,
+    json_option,
+    registry_of,
+    say,
+    tasks_option,
+)
 
 
 @click.group("data")
@@ -69,7 +79,7 @@ def fetch(task: str | None, data_dir: Path | None, tasks_dirs: tuple[Path, ...])
     for found in _tasks(task, tasks_dirs):
         if task is None and found.source is None:
             continue
-        click.echo(f"{found.name}: {locate(found, data_dir_of(data_dir))}")
+        say(f"{found.name}: {locate(found, data_dir_of(data_dir))}")
 
 
 @command.command("path")
@@ -88,7 +98,7 @@ def path(task: str, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None
 @command.command("make")
 @click.argument("task")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file and leave the task as it is."
+    "--out", type=PathType(path_type=Path, dir_okay=False), help="Write this file and leave the task as it is."
 )
 @tasks_option
 def make(task: str, out: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
@@ -107,9 +117,9 @@ def make(task: str, out: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
         path = pin(found, content)
     else:
         write(path := out, content)
-    click.echo(f"{found.name}: {path}, {len(content)} bytes")
-    click.echo(f"  before  {found.virtual.sha256 or 'not pinned'}")
-    click.echo(f"  now     {sha256(content).hexdigest()}")
+    say(f"{found.name}: {path}, {len(content)} bytes")
+    say(f"  before  {found.virtual.sha256 or 'not pinned'}")
+    say(f"  now     {sha256(content).hexdigest()}")
 
 
 def _tasks(name: str | None, tasks_dirs: tuple[Path, ...]) -> list:  # type: ignore[type-arg]

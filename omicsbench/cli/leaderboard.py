@@ -15,6 +15,7 @@ from omicsbench.cli.common import (
     exits,
     json_option,
     registry_of,
+    say,
     tasks_option,
 )
 
@@ -49,6 +50,8 @@ def command() -> None:
 @tasks_option
 def build(records: Path, out: Path, data_dir: Path | None, tasks_dirs: tuple[Path, ...]) -> None:
     """Make the tables from the records, those in README too."""
+    from omicsbench.files import read_text
+    from omicsbench.files import write as write_file
     from omicsbench.leaderboard.build import fill, tables, write
 
     tasks = all_tasks(registry_of(()), tasks_dirs)
@@ -56,8 +59,8 @@ def build(records: Path, out: Path, data_dir: Path | None, tasks_dirs: tuple[Pat
     write(files, out)
     readme = out.parent / "README.md"
     if out.resolve() == HOME.resolve() and readme.is_file():
-        readme.write_text(fill(readme.read_text(encoding="utf-8"), files), encoding="utf-8")
-    click.echo(out / "README.md")
+        write_file(readme, fill(read_text(readme), files))
+    say(out / "README.md")
 
 
 @command.command("site")
@@ -79,7 +82,7 @@ def site(
     shown = tasks if with_measured else {name: task for name, task in tasks.items() if task.redistributable}
     found, _, speed = _load(records, tasks)
     write(pages(found, tasks, splits_of(shown, data_dir_of(data_dir), hidden=tuple(tasks)), speed), out)
-    click.echo(out / "index.html")
+    say(out / "index.html")
 
 
 @command.command("check")
@@ -132,10 +135,10 @@ def check(
         )
     else:
         for problem in findings.problems:
-            click.echo(problem)
+            say(problem)
         for reason, n in findings.unchecked.items():
-            click.echo(f"not checked: {n} records: {reason}")
-        click.echo(
+            say(f"not checked: {n} records: {reason}")
+        say(
             f"{len(findings.records)} records: {findings.rescored} predictions scored again, {len(findings.copies)} "
             f"cells run again; {len(findings.speed)} speed records; {made} files made from them; "
             f"{len(findings.problems)} problems"

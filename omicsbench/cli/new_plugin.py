@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from omicsbench.cli.common import PathType, plugins_option, registry_of
+from omicsbench.cli.common import PathType, plugins_option, registry_of, say
 
 
 @click.command("new-plugin")
@@ -31,11 +31,11 @@ def command(name: str, single_file: bool, folder: Path, plugins_dirs: tuple[Path
     target = folder / (f"{package}.py" if single_file else name)
     written = _write_file(name, package, target) if single_file else _write_distribution(name, package, target)
     for path in written:
-        click.echo(path)
+        say(path)
     if single_file:
-        click.echo(f"next: omicsbench check {name} --plugins-dir {folder}", err=True)
+        say(f"next: omicsbench check {name} --plugins-dir {folder}", err=True)
     else:
-        click.echo(f"next: pip install -e {target} && omicsbench check {name}", err=True)
+        say(f"next: pip install -e {target} && omicsbench check {name}", err=True)
 
 
 def _package(name: str, single_file: bool) -> str:
@@ -78,11 +78,11 @@ def _write_file(name: str, package: str, target: Path) -> list[Path]:
 
     text = render("plugin/single.py.j2", **_values(name, package, package))
     try:
+        if target.exists():
+            raise RequestError(f"{target} exists already; choose another name or --dir")
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("x", encoding="utf-8") as stream:
             stream.write(text)
-    except FileExistsError:
-        raise RequestError(f"{target} exists already; choose another name or --dir") from None
     except OSError as error:
         raise RequestError(f"{target} cannot be written: {error.strerror}") from None
     return [target]

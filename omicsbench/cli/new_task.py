@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omicsbench.cli.common import PathType, all_tasks, registry_of, tasks_option
+from omicsbench.cli.common import PathType, all_tasks, registry_of, say, tasks_option
 
 if TYPE_CHECKING:
     from omicsbench.templates.columns import Table
@@ -41,14 +41,14 @@ def command(name: str, csv_file: Path, folder: Path, tasks_dirs: tuple[Path, ...
     table = guess(read(csv_file))
     _write(name, csv_file, table, target)
     for file in ("task.toml", "README.md", csv_file.name):
-        click.echo(target / file)
+        say(target / file)
     unsure = sum(not column.sure for column in (*table.states, *table.controls))
-    click.echo(
+    say(
         f"{csv_file.name} was copied into the task; {len(table.strains)} strains, "
         f"{len(table.states)} columns taken for states and {len(table.controls)} for controls, {unsure} of them unsure",
         err=True,
     )
-    click.echo(
+    say(
         f'next: look for "?" in {target / "task.toml"}, then omicsbench run --tasks-dir {target} --task {name} '
         "--model all",
         err=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omicsbench.cli.common import PathType, all_tasks, data_option, registry_of, tasks_option, warn
+from omicsbench.cli.common import PathType, all_tasks, data_option, registry_of, say, tasks_option, warn
 
 if TYPE_CHECKING:
     from omicsbench.data.tasks import Task
@@ -33,7 +33,7 @@ def command(folder: Path, out: Path | None, data_dir: Path | None, tasks_dirs: t
         raise RequestError(f"{folder}: no record in this folder; `omicsbench run --out {folder}` makes them")
     warn_of_outdated(records)
     known = all_tasks(registry_of(()), tasks_dirs)
-    click.echo(write(records, known, out or folder / "report.html", data_dir_of(data_dir)))
+    say(write(records, known, out or folder / "report.html", data_dir_of(data_dir)))
 
 
 def warn_of_outdated(records: Sequence[Record]) -> None:

@@ -22,6 +22,8 @@ from omicsbench.cli.common import (
     json_option,
     plugins_option,
     registry_of,
+    say,
+    settings_of,
     tasks_option,
     warn,
     warn_of,
@@ -126,7 +128,7 @@ def command(
     done, again = _resumed(planned, out, force, retry_failed)
     todo = [p for p in planned if p.cell.key not in done]
     for line in _reasons(again):
-        click.echo(line, err=True)
+        say(line, err=True)
     if dry_run:
         return _dry_run(planned, done, as_json)
     records = list(done.values())
@@ -138,7 +140,7 @@ def command(
     warn_of(registry.problems[before:])
     report = _report(records, {**known, **{task.name: task for task in picked}}, out, folder)
     _show(records, known, out, as_json)
-    click.echo(f"report: {report}", err=as_json)
+    say(f"report: {report}", err=as_json)
     return 0 if all(record.status == "ok" for record in records) else 1
 
 
@@ -217,10 +219,7 @@ def _given(settings: Sequence[str], params: Path | None) -> dict[str, dict[str, 
                         f"--params {params}: {model}.{parameter} must be a text, a number, true or false"
                     )
             given[model] = dict(table)
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name or not setting.isprintable():
-            raise RequestError(f"--set {setting!r}: must be NAME=VALUE or MODEL.NAME=VALUE, in text that can be shown")
+    for name, value in settings_of(settings):
         model, _, parameter = name.rpartition(".")
         given.setdefault(model, {})[parameter] = value
     return given
@@ -234,10 +233,8 @@ def _dry_run(planned: Sequence[Planned], done: dict[str, Record], as_json: bool)
         emit_json(rows)
         return 0
     for p in planned:
-        click.echo(
-            f"{'finished' if p.cell.key in done else 'to run  '}  {p.cell.label}  {p.cell.device}  {p.cell.key[:10]}"
-        )
-    click.echo(f"{len(planned)} cells, {len(done)} finished, {len(planned) - len(done)} to run")
+        say(f"{'finished' if p.cell.key in done else 'to run  '}  {p.cell.label}  {p.cell.device}  {p.cell.key[:10]}")
+    say(f"{len(planned)} cells, {len(done)} finished, {len(planned) - len(done)} to run")
     return 0
 
 
@@ -289,8 +286,9 @@ class _Display:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=console(stderr=True),
+            console=(screen := console(stderr=True)),
             transient=True,
+            disable=not screen.is_terminal,
         )
         note = f"{done} finished before" if done else ""
         self.sweep = self.progress.add_task("cells", total=todo, note=note)

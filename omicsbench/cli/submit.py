@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from omicsbench.cli.common import PathType, all_tasks, console, data_option, exits, registry_of, tasks_option
+from omicsbench.cli.common import PathType, all_tasks, console, data_option, exits, registry_of, say, tasks_option
 
 
 @click.command("submit")
@@ -39,7 +39,7 @@ def command(
     tasks = all_tasks(registry, tasks_dirs)
     found = collect(results, to, registry, tasks, data_dir_of(data_dir))
     for problem in found.problems:
-        click.echo(f"refused: {problem}", err=True)
+        say(f"refused: {problem}", err=True)
     if not (found.records or found.known or found.speed or found.problems):
         raise RequestError(f"{results}: no record in this folder; `omicsbench run --out {results}` makes them")
     screen = console()
@@ -48,17 +48,15 @@ def command(
         screen.print()
     old = [] if dry_run else replaced(found, to)
     written = [] if dry_run else deliver(found, to)
-    click.echo(
-        f"{len(found.records)} records to publish, {len(found.known)} are there already, {len(found.problems)} refused"
-    )
+    say(f"{len(found.records)} records to publish, {len(found.known)} are there already, {len(found.problems)} refused")
     if found.speed:
-        click.echo(f"{len(found.speed)} speed records to publish")
+        say(f"{len(found.speed)} speed records to publish")
     if written:
         size = sum(path.stat().st_size for path in written)
-        click.echo(f"{size / 1e6:.2f} MB in {len(written)} new files below {to}. For the pull request:")
-        click.echo(f"  git add {to} && git commit")
+        say(f"{size / 1e6:.2f} MB in {len(written)} new files below {to}. For the pull request:")
+        say(f"  git add {to} && git commit")
     for path in old:
         if replace:
             path.unlink()
-        click.echo(f"{path}: every record in it is made anew" + (", removed" if replace else "; --replace removes it"))
+        say(f"{path}: every record in it is made anew" + (", removed" if replace else "; --replace removes it"))
     return 1 if found.problems else 0

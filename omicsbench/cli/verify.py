@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from omicsbench.cli.common import (
+    Number,
     PathType,
     Seconds,
     all_tasks,
@@ -18,6 +19,7 @@ from omicsbench.cli.common import (
     json_option,
     plugins_option,
     registry_of,
+    say,
     tasks_option,
 )
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--sample", type=click.IntRange(min=1), help="Only so many of them, drawn at random.")
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=Number(min=0, max=1e6),
     help="Largest relative difference of any state's NRMSE that is still the same result. [0.05]",
 )
 @click.option("--timeout", type=Seconds(), default=1800.0, show_default=True, metavar="S")
@@ -76,7 +78,7 @@ def command(
     for result in repeat(records, registry, tasks, data_dir_of(data_dir), timeout, limit):
         results.append(result)
         if not as_json:
-            click.echo(f"{result.outcome:<12}  {result.record.cell.label}  {result.reason}")
+            say(f"{result.outcome:<12}  {result.record.cell.label}  {result.reason}")
     bad = [result for result in results if result.outcome in ("differs", "not repeated")]
     if as_json:
         emit_json(
@@ -92,7 +94,7 @@ def command(
             ]
         )
     else:
-        click.echo(f"{len(results)} cells, {len(results) - len(bad)} the same within {limit:g}, {len(bad)} not")
+        say(f"{len(results)} cells, {len(results) - len(bad)} the same within {limit:g}, {len(bad)} not")
     return 1 if bad else 0
 
 

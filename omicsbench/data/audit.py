@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -12,11 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from omicsbench.data.fold import out_of_range, poison
-from omicsbench.data.measured import fold_data, locate
+from omicsbench.data.measured import fold_data, locate, read_table
 from omicsbench.data.protocols import PROTOCOLS, prepare
 from omicsbench.data.splits import split_of
 from omicsbench.data.tasks import Fold, Task
-from omicsbench.files import read_text
 
 
 @dataclass(frozen=True)
@@ -50,10 +47,10 @@ class Audit:
 
 def audit(task: Task, data_dir: Path | None = None) -> Audit:
     """Audit a measured task. Raises ``DataError`` where its data cannot be had."""
+    factors = {fold.name: out_of_range(fold_data(task, fold, data_dir)).tolist() for fold in task.folds}
     table = _numbers(task, locate(task, data_dir))
     names = [quantity.name for quantity in (*task.states, *task.controls)]
     columns = {quantity.name: quantity.column or quantity.name for quantity in (*task.states, *task.controls)}
-    factors = {fold.name: out_of_range(fold_data(task, fold, data_dir)).tolist() for fold in task.folds}
     return Audit(
         task=task.name,
         times={strain: len(rows) for strain, rows in table.items()},
@@ -83,13 +80,13 @@ def _numbers(task: Task, path: Path) -> dict[str, dict[float, dict[str, float]]]
     """Every numeric column of the file, whether the task uses it or not: faults come in the others too."""
     assert task.source is not None
     table: dict[str, dict[float, dict[str, float]]] = {}
-    for row in csv.DictReader(io.StringIO(read_text(path), newline="")):
-        strain, hour = row.pop(task.source.strain_column), float(row.pop(task.source.time_column))
+    for _, row in read_table(path)[1]:
+        strain, hour = row.pop(task.source.strain_column).strip(), float(row.pop(task.source.time_column))
         table.setdefault(strain, {})[hour] = {name: _number(text) for name, text in row.items()}
     return table
 
 
-def _number(text: str | None) -> float:
+def _number(text: str) -> float:
     try:
         return float(text or "nan")
     except ValueError:

@@ -13,7 +13,7 @@ import numpy as np
 
 from omicsbench.data.fold import FoldData
 from omicsbench.data.simulated import pinned_file, simulated_fold
-from omicsbench.data.tasks import Fold, Source, Task
+from omicsbench.data.tasks import LONGEST_NAME, Fold, Source, Task
 from omicsbench.errors import DataError, DataUnavailable, suggest
 from omicsbench.files import read_bytes, read_text
 from omicsbench.trajectory import Array, Controls, Trajectory
@@ -120,7 +120,7 @@ def read_series(task: Task, path: Path) -> dict[str, Trajectory]:
     """
     source = _source(task)
     columns = {q.name: q.column or q.name for q in (*task.states, *task.controls)}
-    header, lines = _table(path)
+    header, lines = read_table(path)
     for column in (source.strain_column, source.time_column, *columns.values()):
         if column not in header:
             raise DataError(f"{path}: no column {column!r}: {suggest(column, header)}")
@@ -128,9 +128,11 @@ def read_series(task: Task, path: Path) -> dict[str, Trajectory]:
             raise DataError(f"{path}: column {column!r} stands there twice; keep one")
     rows: dict[str, dict[float, Mapping[str, float]]] = {}
     for line, row in lines:
-        strain = (row[source.strain_column] or "").strip()
+        strain = row[source.strain_column].strip()
         if not strain:
             raise DataError(f"{path}, line {line}: column {source.strain_column!r} is empty")
+        if not strain.isprintable() or len(strain) > LONGEST_NAME:
+            raise DataError(f"{path}, line {line}: strain {strain[:60]!r} cannot be shown in one line")
         hour = _number(row, source.time_column, path, line)
         if not np.isfinite(hour):
             raise DataError(f"{path}, line {line}: column {source.time_column!r} must hold a number of hours")
@@ -140,26 +142,38 @@ def read_series(task: Task, path: Path) -> dict[str, Trajectory]:
     return {strain: _trajectory(task, strain, found, path) for strain, found in rows.items()}
 
 
-def _table(path: Path) -> tuple[Sequence[str], list[tuple[int, dict[str, str | None]]]]:
-    """The header of a CSV, and its rows with the number of the line each ends on."""
+def read_table(path: Path) -> tuple[Sequence[str], list[tuple[int, dict[str, str]]]]:
+    """The header of a CSV, and its rows with the number of the line each ends on; empty lines are none.
+
+    Raises ``DataError`` where it is no CSV, or a row has not as many fields as the header.
+    """
+    found = []
     try:
-        reader = csv.DictReader(io.StringIO(read_text(path, DataError), newline=""))
-        return reader.fieldnames or [], [(reader.line_num, row) for row in reader]
+        reader = csv.reader(io.StringIO(read_text(path, DataError), newline=""))
+        header = next(reader, [])
+        for row in filter(None, reader):
+            if len(row) != len(header):
+                raise DataError(
+                    f"{path}, line {reader.line_num}: has {len(row)} fields, the header {len(header)}; "
+                    "is the file whole, and comma-separated?"
+                )
+            found.append((reader.line_num, dict(zip(header, row, strict=True))))
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV file: {error}") from None
+    return header, found
 
 
-def _number(row: Mapping[str, str | None], column: str, path: Path, line: int) -> float:
-    text = (row[column] or "").strip()
+def _number(row: Mapping[str, str], column: str, path: Path, line: int) -> float:
+    text = row[column].strip()
     if text.lower() in MISSING:
         return float("nan")
     try:
-        value = float(text)
+        value = float(text) if text.isascii() and "_" not in text else float("inf")  # Python reads 1_0 and ٣ too
     except ValueError:
         value = float("inf")
     if np.isinf(value):
         raise DataError(
-            f"{path}, line {line}: column {column!r} holds {text!r}, not a number; leave it empty if unmeasured"
+            f"{path}, line {line}: column {column!r} holds {text[:60]!r}, not a number; leave it empty if unmeasured"
         )
     return value
 

@@ -18,10 +18,14 @@ from omicsbench.model import TaskInfo
 NAME = r"\w[\w .,+()=@'-]{0,59}"
 """Names of tasks and folds: they stand in paths."""
 NAME_RULE = "at most 60 letters, digits, spaces or any of . , + ( ) = @ ' - _, a letter or digit first"
+LONGEST_NAME = 200
 LONGEST_HORIZON = 1e6
 """Hours."""
-MOST_STRAINS, MOST_DRAWS = 100_000, 1_000
-"""Of a simulated task: more would not be drawn in a lifetime."""
+MOST_STRAINS, MOST_DRAWS, MOST_NAMES = 100_000, 1_000, 5_000_000
+"""Of a simulated task: more would not be drawn in a lifetime; and names of strains in all its folds together."""
+MOST_STIFF = 1e6
+FILE = r"[^/\\]{1,200}"
+"""Names of files beside a task.toml: they lead nowhere else."""
 BUILTIN = Path(__file__).parent.parent / "builtin_tasks"
 
 
@@ -156,7 +160,9 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         virtual = self.virtual
         if virtual is None:
             raise RequestError(f"task {self.name!r} is measured: --strains and --draws are for simulated tasks")
-        folds = (virtual.fold(n, d) for n in strains or virtual.strains for d in range(draws or virtual.draws))
+        strains, draws = tuple(strains) or virtual.strains, draws or virtual.draws
+        _check_size(f"task {self.name!r}", virtual, strains, draws)
+        folds = (virtual.fold(n, d) for n in strains for d in range(draws))
         return msgspec.structs.replace(self, folds=tuple(folds))
 
     def fold(self, name: str) -> Fold:
@@ -185,10 +191,17 @@ def load_task(folder: Path) -> Task:
     refuse_unknown_keys(raw, Task, str(path), hidden=("name", "folder"))
     try:
         task = msgspec.convert({**raw, "name": name, "folder": str(folder.resolve())}, Task)
+        task = msgspec.structs.replace(
+            task,
+            **{text: _one_line(getattr(task, text)) for text in ("title", "citation", "licence")},
+            faults=tuple(map(_one_line, task.faults)),
+            excluded=tuple(Excluded(one.state, _one_line(one.reason)) for one in task.excluded),
+        )
     except msgspec.ValidationError as error:
         raise RequestError(f"{path}: {error}") from None
-    if task.virtual is not None and not task.folds:
-        task = task.sized((), None)
+    if (virtual := task.virtual) is not None:
+        _check_size(str(path), virtual, virtual.strains, virtual.draws)
+        task = task if task.folds else task.sized((), None)
     _check(task, str(path))
     return task
 
@@ -218,13 +231,18 @@ def _check(task: Task, where: str) -> None:
     for text in _texts(msgspec.to_builtins(task)):
         if not text.replace("\n", "").replace("\t", "").isprintable():
             raise RequestError(f"{where}: {text[:60]!r} holds a character that cannot be shown; take it out")
+    for unit in {quantity.unit for quantity in (*task.states, *task.controls)}:
+        if not unit.isprintable():
+            raise RequestError(f"{where}: unit {unit[:60]!r} must be one line")
     states = [state.name for state in task.states]
     for what, names in (("state", states), ("control", [control.name for control in task.controls])):
         if not names:
             raise RequestError(f"{where}: at least one {what} is needed")
         for name in names:
-            if not name.strip() or not name.isprintable():
-                raise RequestError(f"{where}: {what} {name!r} has no name that can be shown in one line")
+            if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+                raise RequestError(
+                    f"{where}: {what} {name[:60]!r} has no name that can be shown in one line of at most {LONGEST_NAME}"
+                )
             if names.count(name) > 1:
                 raise RequestError(f"{where}: {what} {name!r} is named twice")
     if task.final_product not in states:
@@ -250,26 +268,61 @@ def _check(task: Task, where: str) -> None:
         if not fold.held_out:
             raise RequestError(f"{where}: fold {fold.name!r} holds out no strain")
         strains = (*fold.held_out, *fold.train)
+        if odd := next((strain for strain in strains if not strain.isprintable()), ""):
+            raise RequestError(
+                f"{where}: fold {fold.name!r} names strain {odd[:60]!r}, which cannot be shown in one line"
+            )
         if len(set(strains)) < len(strains):
             twice = next(strain for strain in strains if strains.count(strain) > 1)
             raise RequestError(f"{where}: fold {fold.name!r} names strain {twice!r} twice")
     if [task.source, task.simulated, task.sbml].count(None) != 2:
         raise RequestError(f"{where}: a task needs one of the tables [source], [simulated] and [sbml]")
-    virtual = task.virtual
-    if virtual is not None and min((virtual.held_out, virtual.draws, *virtual.strains)) < 1:
+    _check_origin(task, where)
+
+
+def _check_origin(task: Task, where: str) -> None:
+    """Files, addresses and checksums are such, and lead nowhere else."""
+    source, simulated = task.source, task.simulated
+    for named in (source, task.sbml):
+        if named is not None and (not re.fullmatch(FILE, named.file) or named.file in (".", "..")):
+            raise RequestError(f"{where}: file {named.file[:60]!r} must be the name of a file, without a folder")
+    if source is not None and source.url and not re.match(r"https?://", source.url):
+        raise RequestError(f"{where}: url {source.url[:60]!r} must begin with https:// or http://")
+    sha256 = source.sha256 if source is not None else task.virtual.sha256 if task.virtual is not None else ""
+    if not re.fullmatch(r"[0-9a-f]{64}" if source is not None else r"([0-9a-f]{64})?", sha256):
+        raise RequestError(f"{where}: sha256 {sha256[:60]!r} must be 64 hexadecimal digits, as sha256sum gives them")
+    if simulated is not None and not 1 <= simulated.stiffness <= MOST_STIFF:
+        raise RequestError(f"{where}: stiffness must be from 1 to {MOST_STIFF:g}, got {simulated.stiffness:g}")
+    if simulated is not None and simulated.world < 0:
+        raise RequestError(f"{where}: world must be at least 0, got {simulated.world}")
+
+
+def _check_size(where: str, virtual: Virtual, strains: Sequence[int], draws: int) -> None:
+    """Before any strain is named."""
+    if not strains or min((virtual.held_out, draws, *strains)) < 1:
         raise RequestError(f"{where}: held_out, draws and strains must be at least 1")
-    if virtual is not None and max((virtual.held_out, *virtual.strains)) > MOST_STRAINS:
+    if max((virtual.held_out, *strains)) > MOST_STRAINS:
         raise RequestError(f"{where}: at most {MOST_STRAINS} strains can be drawn")
-    if virtual is not None and virtual.draws > MOST_DRAWS:
+    if draws > MOST_DRAWS:
         raise RequestError(f"{where}: at most {MOST_DRAWS} draws can be made")
+    if draws * sum(virtual.held_out + n for n in strains) > MOST_NAMES:
+        raise RequestError(f"{where}: all folds together name at most {MOST_NAMES} strains; take fewer, or fewer draws")
+
+
+def _one_line(text: str) -> str:
+    """A text as it is shown: lines of a TOML file become one."""
+    return " ".join(text.split("\n"))
 
 
 def _texts(value: object) -> Iterator[str]:
     """Every text in JSON values."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict | list):
-        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+    elif isinstance(value, dict):
+        for item in (*value, *value.values()):
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
             yield from _texts(item)
 
 

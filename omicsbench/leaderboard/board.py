@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from omicsbench.data.tasks import Task
-from omicsbench.results.formats import interval, number, percent, seconds, skill
+from omicsbench.results.formats import csv_text, interval, markdown_text, number, percent, seconds, skill
 from omicsbench.results.ranking import Standing, standings
 from omicsbench.results.summary import Group
 from omicsbench.trajectory import Array
@@ -153,11 +153,12 @@ def markdown(table: Board) -> str:
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], text: Collection[int] = (0,)) -> str:
     """A table as GitHub shows it; columns of ``text`` to the left, numbers to the right."""
     rule = ["---" if n in text else "---:" for n in range(len(head))]
-    return "".join(f"{_line(cells)}\n" for cells in (head, rule, *rows))
+    lines = [_line(head), f"| {' | '.join(rule)} |", *map(_line, rows)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(markdown_text, cells)) + " |"
 
 
 def to_csv(table: Board) -> str:
@@ -178,7 +179,7 @@ def _plain(name: str) -> str:
 
 def _csv(column: Column, cell: Cell) -> str:
     if column.text or column.name in ("95 %", "folds", "ok", "integration error"):
-        return cell.text
+        return csv_text(cell.text) if column.text else cell.text
     if cell.value is None:
         return ""
     return "failed" if abs(float(cell.value)) >= 1e12 else f"{float(cell.value):.6g}"

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omicsbench.data.tasks import Task
+from omicsbench.errors import RequestError
+from omicsbench.files import read_text
 from omicsbench.files import write as write_file
 from omicsbench.leaderboard.board import Board, board, markdown, to_csv
 from omicsbench.leaderboard.claims import compare
@@ -15,10 +17,12 @@ from omicsbench.leaderboard.site import render_site
 from omicsbench.leaderboard.speed_page import markdown as speed_markdown
 from omicsbench.records import Record
 from omicsbench.records.speeds import SpeedRecord
+from omicsbench.results.formats import markdown_text
 from omicsbench.results.summary import groups
 from omicsbench.results.truth import Splits
 
 BASELINE = "derivative-ml"
+TITLE = "# Leaderboards"
 SPEED_HEAD = """# Speed
 
 Made from the speed records below [records/](records) by `omicsbench leaderboard build`; `make speed` measures
@@ -53,7 +57,15 @@ def pages(
 
 
 def write(files: Mapping[str, str], out: Path) -> None:
-    """Write what was rendered; a table or page that no record asks for any more is removed."""
+    """Write what was rendered; a table or page that no record asks for any more is removed.
+
+    Raises ``RequestError`` where what is in ``out`` was not made by this: nothing of anybody else is lost.
+    """
+    readme = out / "README.md"
+    if readme.exists() and not read_text(readme).startswith(TITLE):
+        raise RequestError(f"{readme}: was not made by `omicsbench leaderboard`; name another folder by --out")
+    if not readme.exists() and (foreign := stale(files, out)):
+        raise RequestError(f"{foreign[0]}: was not made by `omicsbench leaderboard`; name another folder by --out")
     for path in stale(files, out):
         path.unlink()
     for name, text in files.items():
@@ -80,7 +92,7 @@ def fill(text: str, files: Mapping[str, str]) -> str:
 
 def _readme(boards: Sequence[Board], speed: bool) -> str:
     parts = [
-        "# Leaderboards",
+        TITLE,
         "Made from the records in [records/](records/) by `omicsbench leaderboard build`; `omicsbench leaderboard "
         "check` holds them against each other. `omicsbench leaderboard site` makes the same with plots.",
         "Skill is 1 − NRMSE / NRMSE of the best trivial baseline: 1 is perfect, below 0 having no model is better. "
@@ -91,5 +103,5 @@ def _readme(boards: Sequence[Board], speed: bool) -> str:
     for table in boards:
         group = table.group
         never = "" if any(row.standing.rank for row in table.rows) else " (not ranked)"
-        parts += [f"## {group.task}, {group.protocol}{never}", markdown(table).rstrip()]
+        parts += [f"## {markdown_text(group.task)}, {group.protocol}{never}", markdown(table).rstrip()]
     return "\n\n".join(parts) + "\n"

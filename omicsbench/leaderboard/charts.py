@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from omicsbench.leaderboard.figures import Figure, Style, styles
-from omicsbench.results.formats import number, seconds
+from omicsbench.results.formats import number, plot_text, seconds
 from omicsbench.results.summary import Entry, Group
 
 FOLD_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
@@ -45,7 +45,7 @@ def learning(group: Group) -> tuple[Figure, str] | None:
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": entry.label,
+                "name": plot_text(entry.label),
                 "meta": entry.label,
                 "x": x,
                 "y": middle,
@@ -103,14 +103,15 @@ def _marker(entry: Entry, hardware: str, latency: float, error: float, looks: Ma
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": entry.label,
+        "name": plot_text(entry.label),
         "meta": entry.label,
         "x": [latency],
         "y": [error],
-        "text": [hardware],
+        "text": [plot_text(hardware)],
         "marker": {"symbol": look.symbol, "size": 8 if look.dimmed else 12, "color": look.colour},
         "hovertemplate": (
-            f"{entry.label}<br>NRMSE <b>%{{y:.3~g}}</b>, latency <b>{seconds(latency)}</b><br>%{{text}}<extra></extra>"
+            f"{plot_text(entry.label)}<br>NRMSE <b>%{{y:.3~g}}</b>, latency <b>{seconds(latency)}</b><br>%{{text}}"
+            "<extra></extra>"
         ),
     }
 
@@ -128,25 +129,27 @@ def spread(group: Group) -> tuple[Figure, str] | None:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": entry.label,
+                "name": plot_text(entry.label),
                 "meta": entry.label,
                 "x": list(values.values()),
                 "y": [entry.label] * len(values),
-                "text": [f"fold {fold}, seed {seed}" for fold, seed in values],
+                "text": [plot_text(f"fold {fold}, seed {seed}") for fold, seed in values],
                 "marker": {
                     "symbol": [_fold_symbol(group, fold) for fold, _ in values],
                     "size": 9,
                     "color": look.colour,
                     "opacity": 0.75,
                 },
-                "hovertemplate": "%{y}<br>%{text}: <b>NRMSE %{x:.3~g}</b><extra></extra>",
+                "hovertemplate": "%{fullData.name}<br>%{text}: <b>NRMSE %{x:.3~g}</b><extra></extra>",
             }
         )
         said.append(f"{entry.label} {number(min(values.values()))} to {number(max(values.values()))}")
     if not traces:
         return None
-    names = [str(trace["name"]) for trace in traces]
-    texts = [name.replace(" (", "<br>(").replace(", ", ",<br>") for name in names]  # a phone has no room for more
+    names = [str(trace["meta"]) for trace in traces]
+    texts = [
+        plot_text(name).replace(" (", "<br>(").replace(", ", ",<br>") for name in names
+    ]  # a phone has no room for more
     layout = {
         "xaxis": {"title": {"text": "NRMSE of each cell"}, **_LOG},
         "yaxis": {

@@ -188,12 +188,15 @@ def _gain(
     for (fold, seed), mine in found.items():
         theirs = baseline.get((fold, seed), baseline.get((fold, 0)))
         if theirs is not None and np.isfinite(theirs).all():
-            rows.setdefault(fold, []).append(improvement(mine, theirs)[np.array(task.counted)])
+            better = improvement(mine, theirs)[np.array(task.counted)]
+            if not np.isnan(better).all():  # no state in which the baseline errs
+                rows.setdefault(fold, []).append(better)
     if not rows:
         return None
     by_fold = [np.stack(of_fold) for _, of_fold in sorted(rows.items())]
     names = [state.name for state, counts in zip(task.states, task.counted, strict=True) if counts]
-    state = names[int(np.nanargmax(np.nanmedian(np.concatenate(by_fold), axis=0)))]
+    columns = [column[~np.isnan(column)] for column in np.concatenate(by_fold).T]
+    state = names[int(np.argmax([np.median(column) if column.size else -np.inf for column in columns]))]
     maximum, mean = (spread([of(table, axis=1) for table in by_fold]) for of in (np.nanmax, np.nanmean))
     return Gain(scope, entry.label, label, maximum, state, mean)
 

@@ -16,7 +16,7 @@ from omicsbench.leaderboard.claims import (
     Spread,
     verdict,
 )
-from omicsbench.results.formats import number, seconds
+from omicsbench.results.formats import markdown_text, number, seconds
 
 Table = list[list[str]]
 AS_PUBLISHED = ("neural ODE, as published", "the 2018 pipeline")
@@ -32,7 +32,7 @@ def markdown(comparisons: Sequence[Comparison], baseline: str) -> str:
         "with a 95 % bootstrap interval, the maximum and the mean over the states that count.",
     ]
     for comparison in comparisons:
-        parts += [f"## {comparison.task}", verdict(comparison)]
+        parts += [f"## {markdown_text(comparison.task)}", markdown_text(verdict(comparison))]
         for title, table in tables(comparison):
             parts += [f"### {title}", _markdown(table)]
     return "\n\n".join(parts) + "\n"
@@ -104,9 +104,9 @@ def _spread(value: Spread) -> str:
 
 def _markdown(table: Table) -> str:
     head, *rows = table
-    lines = [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
+    lines = [_row(head), f"| {' | '.join(['---'] * len(head))} |", *map(_row, rows)]
     return "\n".join(lines)
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(markdown_text, cells)) + " |"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from omicsbench.records import Record
-from omicsbench.results.formats import number
+from omicsbench.results.formats import number, plot_text
 from omicsbench.results.summary import Entry, Group, median_record
 from omicsbench.results.truth import Curve, Splits, curves, split_for
 from omicsbench.scoring.cell import at_target
@@ -193,14 +193,14 @@ def _prediction(line: Line, row: int, column: int, unit: str, x0: Array | None, 
     return {
         "type": "scatter",
         "mode": "lines+markers" if few and not look.dimmed and line.main else "lines",
-        "name": f"{line.entry.label}{seed}",
+        "name": plot_text(f"{line.entry.label}{seed}"),
         "meta": line.entry.label,
         "x": rounded(t),
         "y": rounded(x),
         "line": {"color": look.colour, "dash": look.dash, "width": (1.5 if look.dimmed else 2) if line.main else 1},
         "marker": {"symbol": look.symbol, "size": 6},
         "opacity": 1.0 if line.main else 0.35,
-        "hovertemplate": f"%{{fullData.name}}<br>%{{x:.3~g}} h: <b>%{{y:.4~g}} {unit}</b><extra></extra>",
+        "hovertemplate": f"%{{fullData.name}}<br>%{{x:.3~g}} h: <b>%{{y:.4~g}} {plot_text(unit)}</b><extra></extra>",
     }
 
 
@@ -211,13 +211,13 @@ def _known(curve: Curve, row: int, column: int, unit: str) -> Figure:
     return {
         "type": "scatter",
         "mode": "markers" if curve.points else "lines",
-        "name": name,
+        "name": plot_text(name),
         "meta": "",
         "x": rounded(curve.t[seen]),
         "y": rounded(x[seen]),
         "line": {"color": TRUTH_COLOUR, "width": 1.5},
         "marker": {"symbol": "circle-open", "size": 9, "color": TRUTH_COLOUR, "line": {"width": 2}},
-        "hovertemplate": f"{name}<br>%{{x:.3~g}} h: <b>%{{y:.4~g}} {unit}</b><extra></extra>",
+        "hovertemplate": f"{plot_text(name)}<br>%{{x:.3~g}} h: <b>%{{y:.4~g}} {plot_text(unit)}</b><extra></extra>",
     }
 
 

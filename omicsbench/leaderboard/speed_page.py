@@ -13,7 +13,7 @@ from omicsbench.leaderboard.figures import COLOURS, SYMBOLS, Figure
 from omicsbench.leaderboard.pages import Plots, environment, write_with_plotly
 from omicsbench.leaderboard.report import environments
 from omicsbench.records.speeds import SpeedRecord
-from omicsbench.results.formats import seconds
+from omicsbench.results.formats import markdown_item, markdown_text, plot_text, seconds
 from omicsbench.results.speed import Board, Table, boards, notes, one_strain, rate, throughput
 
 
@@ -48,7 +48,7 @@ def latency_figure(board: Board) -> tuple[Figure, str] | None:
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": row.label,
+                "name": plot_text(row.label),
                 "meta": row.label,
                 "x": x,
                 "y": [row.call(strains) for strains in x],
@@ -75,8 +75,11 @@ def markdown(records: Sequence[SpeedRecord], baseline: str) -> str:
     """The same as Markdown."""
     text = []
     for part in parts(records, baseline):
-        text += [f"## {part.title}", *(markdown_table(head, rows).rstrip() for head, rows in part.tables)]
-        text += ["\n".join(f"- {note}" for note in part.notes)] * bool(part.notes)
+        text += [
+            f"## {markdown_text(part.title)}",
+            *(markdown_table(head, rows).rstrip() for head, rows in part.tables),
+        ]
+        text += ["\n".join(markdown_item(note) for note in part.notes)] * bool(part.notes)
     return "\n\n".join(text) + "\n"
 
 

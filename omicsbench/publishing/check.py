@@ -14,13 +14,23 @@ from omicsbench.data.setting import setting_of
 from omicsbench.data.splits import split_of
 from omicsbench.data.tasks import Task, pick
 from omicsbench.errors import DataUnavailable, RecordError, RequestError
+from omicsbench.files import read_text
 from omicsbench.leaderboard.build import fill, stale
 from omicsbench.plugins import Registry
 from omicsbench.publishing.publication import LARGEST_TOTAL, holds_start, repeats
-from omicsbench.publishing.verifier import claims, origin, published_fold, times, verify
+from omicsbench.publishing.verifier import (
+    SAME,
+    Verdict,
+    copies,
+    published_fold,
+    same_predictions,
+    setting_here,
+    speed,
+    verify,
+)
 from omicsbench.records import Record
 from omicsbench.records.speeds import SpeedRecord, files_of_speeds, read_speeds
-from omicsbench.records.store import BINARY, SUFFIX, files_of_cells, name_of, read_file
+from omicsbench.records.store import BINARY, SPEEDS, SUFFIX, files_of_cells, name_of, read_file
 from omicsbench.split import Split
 
 
@@ -68,7 +78,10 @@ def check_records(folder: Path, registry: Registry, tasks: Mapping[str, Task], d
             if record.cell.task in without:
                 findings.unchecked[f"data of task {record.cell.task!r} cannot be had: setting and scores"] += 1
         findings.problems += [f"{where}: {n} records: {problem}" for problem, n in wrong.items()]
-    _speed(folder, registry, tasks, findings)
+    _speed(folder, registry, tasks, data_dir, findings)
+    findings.problems += copies(findings.records)
+    if again := same_predictions(findings.records):
+        findings.unchecked[SAME] = again
     orphans = (path for path in sorted(folder.glob(f"*/*/*{BINARY}")) if not path.with_suffix(SUFFIX).exists())
     findings.problems += [f"{path.relative_to(folder)}: predictions without their scores" for path in orphans]
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -111,19 +124,28 @@ def _licence(record: Record, task: Task, split: Split) -> list[str]:
     return problems
 
 
-def _speed(folder: Path, registry: Registry, tasks: Mapping[str, Task], findings: Findings) -> None:
+def _speed(
+    folder: Path, registry: Registry, tasks: Mapping[str, Task], data_dir: Path | None, findings: Findings
+) -> None:
     """Look at every speed record of the store."""
+    seen: dict[str, str] = {}
     for path in files_of_speeds(folder):
         where = path.relative_to(folder).as_posix()
         try:
             records = read_speeds(path)
             wrong: Counter[str] = Counter()
+            cell = records[0].cell
+            wanted = f"{cell.task}/{SPEEDS}/{name_of([record.key for record in records], cell.model)}"
+            if where != wanted or len({(r.cell.task, r.cell.model) for r in records}) > 1:
+                findings.problems.append(f"{where}: its records belong at {wanted}")
             for record in records:
-                pick(tasks, record.cell.task).fold(record.cell.fold)
-                offer = registry.models.get(record.cell.model)
-                problems = origin(record) + ([] if offer is None else claims(record, offer))
-                problems += [] if record.timing is None else times(record.timing)
-                wrong.update(problems)
+                if record.key in seen:
+                    wrong[f"the same measurement as one in {seen[record.key]}"] += 1
+                seen[record.key] = where
+                verdict = Verdict()
+                setting = setting_here(record, tasks, data_dir)
+                wrong.update(speed(record, registry.models.get(record.cell.model), setting, verdict))
+                findings.unchecked.update(verdict.unchecked)
         except RequestError as error:
             findings.problems.append(str(error) if isinstance(error, RecordError) else f"{where}: {error}")
             continue
@@ -138,12 +160,12 @@ def check_made(files: Mapping[str, str], out: Path) -> list[str]:
         path = out / name
         if not path.is_file():
             problems.append(f"{path}: is missing; run `omicsbench leaderboard build`")
-        elif not same_text(there := path.read_text(encoding="utf-8"), text):
+        elif not same_text(there := read_text(path), text):
             problems.append(f"{path}: does not match its records{_first_difference(there, text)}")
     problems += [f"{path}: no record asks for it; run `omicsbench leaderboard build`" for path in stale(files, out)]
     readme = out.parent / "README.md"
     if readme.is_file():
-        there = readme.read_text(encoding="utf-8")
+        there = read_text(readme)
         if not same_text(there, fill(there, files)):
             problems.append(f"{readme}: a table does not match its records; run `omicsbench leaderboard build`")
     return problems

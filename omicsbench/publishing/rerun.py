@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +18,12 @@ from omicsbench.data.setting import setting_of
 from omicsbench.data.tasks import Task, pick
 from omicsbench.errors import RequestError
 from omicsbench.plugins import Registry
+from omicsbench.publishing.verifier import claims, different_means
 from omicsbench.records import Record, from_json
 from omicsbench.records.environment import gpus
 from omicsbench.running.planning import Planned, differences
 from omicsbench.running.runner import Settings, run
+from omicsbench.trajectory import Array
 
 TOLERANCE = 0.05
 """Largest relative difference of any state's NRMSE: training on another processor rounds differently."""
@@ -56,6 +59,8 @@ def planned_of(record: Record, registry: Registry, tasks: Mapping[str, Task], da
         )
     setting = setting_of(task, cell.protocol, fold_data(task, fold, data_dir))
     now = msgspec.structs.replace(cell, setting=setting, code=offer.code.digest, version=offer.version)
+    if false := claims(record, offer):
+        raise RequestError(f"{cell.label}: {'; '.join(false)}")
     if changed := differences(cell, now):
         made, here = f"{cell.distribution} {cell.version}", f"{offer.distribution} {offer.version}"
         raise RequestError(f"{cell.label}: {'; '.join(changed)} (made by {made}, here is {here})")
@@ -78,7 +83,7 @@ def repeat(
         except RequestError as reason:
             yield Repeat(record, "not repeated", float("nan"), str(reason))
             continue
-        threads = record.environment.threads if record.environment else 1
+        threads = min(record.environment.threads if record.environment else 1, os.cpu_count() or 1)
         by_threads.setdefault(threads, []).append((record, planned))
     for threads, cells in by_threads.items():
         before = {record.key: record for record, _ in cells}
@@ -88,7 +93,26 @@ def repeat(
             # Times are not compared, so none is taken with care.
             settings = Settings(timeout=timeout, threads=threads, latency_budget=0.0)
             for again in run(todo, Path(folder), executor, 1, settings, registry):
-                yield compare(before[again.key], again, tolerance)
+                record = before[again.key]
+                found = compare(record, again, tolerance)
+                if found.outcome != "differs" and (wrong := _false_means(record, tasks, registry)):
+                    found = Repeat(record, "differs", float("inf"), wrong, again)
+                yield found
+
+
+def _false_means(record: Record, tasks: Mapping[str, Task], registry: Registry) -> str:
+    """What of the means of a record does not follow from its states."""
+    for name, scores in record.scores.items():
+        if wrong := different_means(scores, tasks[record.cell.task].counted, registry.metrics):
+            return f"means at {name!r} do not follow from its states: {wrong}"
+    return ""
+
+
+def _floor(metric: str, again: Record, target: str) -> Array:
+    """What smaller errors are compared as, in the metric's unit: ``NRMSE_FLOOR`` of that of NRMSE."""
+    nrmse, rmse = (from_json(again.scores[target].per_state[name]) for name in ("nrmse", "rmse"))
+    unit = 1.0 if metric == "nrmse" else np.where(nrmse > 0, rmse / np.where(nrmse > 0, nrmse, 1.0), 1.0)
+    return NRMSE_FLOOR * np.broadcast_to(unit, nrmse.shape)
 
 
 def compare(record: Record, again: Record, tolerance: float = TOLERANCE) -> Repeat:
@@ -104,13 +128,15 @@ def compare(record: Record, again: Record, tolerance: float = TOLERANCE) -> Repe
     for name, scores in record.scores.items():
         if name not in again.scores:
             return Repeat(record, "differs", float("inf"), f"no scores at {name!r} any more", again)
-        old, new = (from_json(s.per_state["nrmse"]) for s in (scores, again.scores[name]))
-        if (np.isnan(old) != np.isnan(new)).any():
-            return Repeat(record, "differs", float("inf"), f"other states are defined at {name!r}", again)
-        apart = np.abs(old - new) / np.maximum(np.maximum(np.abs(old), np.abs(new)), NRMSE_FLOOR)
-        if np.nan_to_num(apart).max() > worst:
-            worst = float(np.nan_to_num(apart).max())
-            where = f"NRMSE of {record.states[int(np.nanargmax(apart))]} at {name!r} differs by {worst:.1e}"
+        for metric in ("nrmse", "rmse", "crps"):
+            old, new = (from_json(s.per_state.get(metric, [])) for s in (scores, again.scores[name]))
+            if old.shape != new.shape or (np.isnan(old) != np.isnan(new)).any():
+                return Repeat(record, "differs", float("inf"), f"other states are defined at {name!r}", again)
+            apart = np.abs(old - new) / np.maximum(np.maximum(np.abs(old), np.abs(new)), _floor(metric, again, name))
+            if np.nan_to_num(apart).max(initial=0.0) > worst:
+                worst = float(np.nan_to_num(apart).max())
+                state = record.states[int(np.nanargmax(apart))]
+                where = f"{metric.upper()} of {state} at {name!r} differs by {worst:.1e}"
     for name in record.derived:
         old_score, new_score = record.derived[name], again.derived.get(name)
         if old_score is None and new_score is None:

@@ -13,7 +13,14 @@ from omicsbench.data.tasks import Task, pick
 from omicsbench.errors import DataUnavailable, RecordError, RequestError
 from omicsbench.plugins import Registry
 from omicsbench.publishing.publication import publishable, publishable_speed
-from omicsbench.publishing.verifier import claims, origin, published_fold, times, verify
+from omicsbench.publishing.verifier import (
+    Verdict,
+    copies,
+    published_fold,
+    setting_here,
+    speed,
+    verify,
+)
 from omicsbench.records import Record, find, load
 from omicsbench.records.speeds import SpeedRecord, superseded_speeds, write_speeds
 from omicsbench.records.speeds import find as find_speed
@@ -62,7 +69,8 @@ def collect(folder: Path, to: Path, registry: Registry, tasks: Mapping[str, Task
         found.problems += [f"{where}: {problem}" for problem in problems]
         if not problems:
             found.records.append(ready)
-    found.speed = _speed(folder, registry, tasks, found.problems)
+    found.problems += copies(found.records)
+    found.speed = _speed(folder, registry, tasks, data_dir, found.problems)
     return found
 
 
@@ -96,19 +104,20 @@ def _prepared(
     return publishable(record, task, split, offer.spec.copies_data), problems
 
 
-def _speed(folder: Path, registry: Registry, tasks: Mapping[str, Task], problems: list[str]) -> list[SpeedRecord]:
+def _speed(
+    folder: Path, registry: Registry, tasks: Mapping[str, Task], data_dir: Path | None, problems: list[str]
+) -> list[SpeedRecord]:
     """The speed records below ``folder`` that may be published; ``problems`` gets a line for each of the others."""
     found: dict[str, SpeedRecord] = {}
     for path in find_speed(folder):
         where = path.relative_to(folder)
         try:
             record = load_speed(path)
-            pick(tasks, record.cell.task).fold(record.cell.fold)
-            wrong = _installed(record) + origin(record) + claims(record, registry.model(record.cell.model))
+            offer, setting = registry.model(record.cell.model), setting_here(record, tasks, data_dir)
+            wrong = _installed(record) + speed(record, offer, setting, Verdict())
         except (RecordError, RequestError) as error:
             problems.append(f"{where}: {error}")
             continue
-        wrong += times(record.timing) if record.timing is not None else []
         if record.key in found:
             wrong.append("the same measurement a second time; send one")
         if not wrong:

@@ -20,13 +20,16 @@ CellStatus = Literal["ok", "diverged", "timeout", "failed"]
 NAME = r"\A\w[\w .,+()=@'-]{0,59}\Z"
 Name = Annotated[str, Meta(pattern=NAME)]
 """A name that may stand in a path: no separator, no leading dot, short."""
-Line = Annotated[str, Meta(max_length=400, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
-"""One line of plain text."""
+_HIDDEN = r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+Line = Annotated[str, Meta(max_length=400, pattern=rf"\A[^{_HIDDEN}]*\Z")]
+"""One line of plain text; nothing in it is hidden, ends a line or turns the direction of writing."""
 Text = Annotated[str, Meta(max_length=40_000)]
 Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{0,64}\Z")]
 """A sha256, or its start; empty where it is not known."""
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
+Amount = Annotated[float, Meta(ge=0.0)]
 Count = Annotated[int, Meta(ge=0, le=10**9)]
+Threads = Annotated[int, Meta(ge=0, le=10_000)]
 Value = Line | int | float | bool | None
 """A parameter of a model."""
 
@@ -77,7 +80,7 @@ class Cell(Part, frozen=True):
     protocol: Name
     fold: Name
     model: Name
-    parameters: dict[Name, Value]
+    parameters: Annotated[dict[Name, Value], Meta(max_length=500)]
     seed: Count
     device: Literal["cpu", "cuda"]
     setting: Setting
@@ -141,8 +144,8 @@ class TargetScores(Part, frozen=True):
     ``mean``: over the states that count.
     """
 
-    per_state: dict[Name, list[float | None]]
-    mean: dict[Name, float | None]
+    per_state: Annotated[dict[Name, list[float | None]], Meta(max_length=500)]
+    mean: Annotated[dict[Name, float | None], Meta(max_length=500)]
 
 
 class Latency(Part, frozen=True):
@@ -170,7 +173,7 @@ class Timing(Part, frozen=True):
     latency: Latency
     warm: bool
     fit_alone: bool
-    integration_error: float | None = None
+    integration_error: Amount | None = None
     integration_note: Annotated[str, Meta(max_length=4000)] = ""
 
 
@@ -184,9 +187,9 @@ class Environment(Part, frozen=True):
     platform: Line
     cpu: Line
     cores: Count
-    memory_gb: float
-    threads: Count
-    packages: dict[Name, Line]
+    memory_gb: Amount
+    threads: Threads
+    packages: Annotated[dict[Name, Line], Meta(max_length=5000)]
     gpu: Line = ""
     driver: Line = ""
     git_commit: Digest = ""
@@ -210,13 +213,13 @@ class Record(Part, frozen=True):
     deterministic: bool = False
     training_strains: Count = 0
     error: Failure | None = None
-    scores: dict[Name, TargetScores] = {}
-    derived: dict[Name, float | None] = {}
+    scores: Annotated[dict[Name, TargetScores], Meta(max_length=50)] = {}
+    derived: Annotated[dict[Name, float | None], Meta(max_length=500)] = {}
     diverged_strains: Count = 0
     strains: Count = 0
     timing: Timing | None = None
-    peak_memory_mb: float | None = None
-    nfe: float | None = None
+    peak_memory_mb: Amount | None = None
+    nfe: Amount | None = None
     details: dict[str, Any] = {}
     environment: Environment | None = None
     prediction: Prediction | None = None

@@ -22,6 +22,8 @@ SPEED_SUFFIX = ".speed.json"
 """What the files of ``omicsbench.records.speeds`` end with: they may lie among these."""
 DEEPEST = 30
 """Levels that JSON in a record may be nested."""
+LARGEST_DETAILS = 2**20
+"""Bytes, as JSON, of what a model says of itself."""
 
 Kind = TypeVar("Kind", bound=Part)
 
@@ -104,6 +106,8 @@ def convert(raw: Any, kind: type[Kind], schema: int, where: str) -> Kind:
     for key in raw:
         if key not in kind.__struct_fields__:
             raise RecordError(f"{where}: unknown field {short(key)}: {suggest(key, kind.__struct_fields__)}")
+    if len(msgspec.json.encode(raw.get("details"))) > LARGEST_DETAILS:
+        raise RecordError(f"{where}: more than {LARGEST_DETAILS} bytes of details")
     try:
         return msgspec.convert(raw, kind, dec_hook=_array)
     except msgspec.ValidationError as error:

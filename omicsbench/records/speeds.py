@@ -25,7 +25,7 @@ from omicsbench.records import (
     encode,
     hardware,
 )
-from omicsbench.records.cells import Count, Digest, Line, Seconds
+from omicsbench.records.cells import Amount, Count, Digest, Line, Seconds, Threads
 from omicsbench.records.files import convert, read_json
 from omicsbench.records.migration import is_old, migrated_speed
 from omicsbench.records.store import SPEEDS, SUFFIX, name_of, read_lines, split, write_lines
@@ -59,7 +59,7 @@ class SpeedRecord(Part, frozen=True):
     schema: int
     key: Digest
     cell: Cell
-    threads: Count
+    threads: Threads
     round: Count
     status: CellStatus
     started: Line
@@ -67,10 +67,10 @@ class SpeedRecord(Part, frozen=True):
     error: Failure | None = None
     timing: Timing | None = None
     throughput: tuple[Throughput, ...] = ()
-    nfe: float | None = None
+    nfe: Amount | None = None
     details: dict[str, Any] = msgspec.field(default_factory=dict)
-    peak_memory_mb: float | None = None
-    peak_device_memory_mb: float | None = None
+    peak_memory_mb: Amount | None = None
+    peak_device_memory_mb: Amount | None = None
     environment: Environment | None = None
 
     @property

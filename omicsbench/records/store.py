@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import lzma
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,8 +30,12 @@ from omicsbench.trajectory import Array
 SUFFIX, BINARY = ".jsonl", ".xz"
 SPEEDS = "speed"
 """Where a protocol would stand, for files of speed records."""
-LARGEST_BINARY = 2_000_000_000
+LARGEST_BINARY = 256_000_000
 """Bytes that predictions of one file may unpack to."""
+LARGEST_DICTIONARY = 2**27
+"""Bytes that unpacking may take on top."""
+MOST_RECORDS = 100_000
+"""Of one file."""
 _MISSING = -(2**31)
 _LARGEST = 299  # exponent of a step; steps times counts must be floats
 _LADDER = 15  # decades below the largest value in which a decimal step is looked for
@@ -73,7 +77,7 @@ def read_file(path: Path) -> list[Record]:
     return rows
 
 
-def read_lines(path: Path) -> tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]:
+def read_lines(path: Path) -> tuple[dict[str, Any], Iterator[tuple[int, dict[str, Any]]]]:
     """The first line of a file, and each other line, whole, with its number. Raises ``RecordError``."""
     content = read_bytes(path, RecordError)
     lines = content.split(b"\n")
@@ -83,16 +87,22 @@ def read_lines(path: Path) -> tuple[dict[str, Any], list[tuple[int, dict[str, An
     if header.get("schema") != SCHEMA:
         raise RecordError(f"{path}, line 1: record schema {short(header.get('schema'))}, this version reads {SCHEMA}")
     if lines[-1] or len(lines) - 2 != header.get("records"):
-        raise RecordError(f"{path}: is cut short: {header.get('records')} records are announced; fetch the file again")
+        announced = count if type(count := header.get("records")) is int else short(count)
+        raise RecordError(f"{path}: is cut short: {announced} records are announced; fetch the file again")
+    if len(lines) - 2 > MOST_RECORDS:
+        raise RecordError(f"{path}: holds more than {MOST_RECORDS} records")
     if len(lines) < 3:
         raise RecordError(f"{path}: holds no record; delete it")
-    rows = []
-    for n, line in enumerate(lines[1:-1], start=2):
+    return header, _whole(lines[1:-1], header["shared"], path)
+
+
+def _whole(lines: Sequence[bytes], shared: Mapping[str, Any], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """One at a time: what is shared may be large, and is refused with the first line."""
+    for n, line in enumerate(lines, start=2):
         raw = parse(line, f"{path}, line {n}")
         if not isinstance(raw, dict):
             raise RecordError(f"{path}, line {n}: not a record")
-        rows.append((n, _merged(header["shared"], raw)))
-    return header, rows
+        yield n, _merged(shared, raw)
 
 
 def write_cells(records: Sequence[Record], folder: Path) -> list[Path]:
@@ -244,7 +254,7 @@ def _with_predictions(records: Sequence[Record], places: Sequence[Any], binary: 
 
 
 def _decompressed(binary: bytes, size: int) -> bytes:
-    unpacker = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
+    unpacker = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=LARGEST_DICTIONARY)
     content = unpacker.decompress(binary, max_length=size + 1)
     if len(content) != size or not unpacker.eof:
         raise ValueError(f"{size} bytes are announced")

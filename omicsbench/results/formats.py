@@ -1,8 +1,35 @@
-"""Numbers and times as people read them."""
+"""Numbers and times as people read them, and text from records where it must be nothing but text."""
 
 from __future__ import annotations
 
+import html
+import re
+
 import numpy as np
+
+_STRUCTURE = re.compile(r"[&<>|`*~\\$]|\](?=[(\[:])|!(?=\[)|(?<!\w)_|_(?!\w)|(?<=[A-Za-z]):(?=//)|(?<=www)\.|@(?=\w)")
+"""What GitHub makes something of: HTML, tables, code, emphasis, mathematics, links and addresses."""
+
+
+def markdown_text(text: str) -> str:
+    """Text as one line of Markdown in which nothing is structure: entities stand for characters, never for marks."""
+    return _STRUCTURE.sub(lambda mark: f"&#{ord(mark[0])};", " ".join(text.split()))
+
+
+def markdown_item(text: str) -> str:
+    """An item of a list, whose text may begin like a heading, a list or a rule."""
+    line = markdown_text(text)
+    return f"- {line}" if line[:1].isalpha() or line[:1] == "&" else f"- &#{ord(line[0])};{line[1:]}" if line else "-"
+
+
+def plot_text(text: str) -> str:
+    """Text as plotly shows it: it knows some HTML and fills in what stands in %{}."""
+    return html.escape(text, quote=False).replace("%{", "%&#123;")
+
+
+def csv_text(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") and text != "-" else text
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -11,10 +11,10 @@ import numpy as np
 
 from omicsbench.errors import ContractError
 from omicsbench.records import Latency, Timing
+from omicsbench.records.files import LARGEST_DETAILS
 from omicsbench.scoring.probes import Answers, Probes
 from omicsbench.texts import plain_values
 
-LARGEST_DETAILS = 2**20
 """Bytes, as JSON, of what a model says of itself."""
 
 

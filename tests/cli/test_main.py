@@ -64,7 +64,7 @@ def test_a_reader_that_has_had_enough_is_no_traceback(shell: Cli) -> None:
     process = shell("list", "models", "--json")
     process.stdout.close()
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (1, "")
+    assert (process.returncode, err) == (141, "")
 
 
 def test_a_plugin_may_add_a_command(tmp_path: Path) -> None:
