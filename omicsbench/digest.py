@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
@@ -110,15 +109,14 @@ def _locate(name: str, beside: Path | None) -> Path | None:
 
 
 @cache
-def _installed() -> tuple[Path, ...]:
-    """Folders of installed packages: their versions tell them apart."""
-    names = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), sysconfig.get_path("stdlib")]
-    return tuple(Path(name).resolve() for name in (*names, *site.getsitepackages(), site.getusersitepackages()))
+def _is_installed(folder: Path) -> bool:
+    """Whether a folder holds installed packages, told apart by their versions: pip leaves a ``.dist-info`` of each."""
+    standard = Path(sysconfig.get_path("stdlib")).resolve()
+    return folder.is_relative_to(standard) or any(folder.glob("*.dist-info"))
 
 
 def _is_local(place: Path) -> bool:
-    resolved = place.resolve()
-    return not any(resolved.is_relative_to(folder) for folder in _installed())
+    return not _is_installed(place.resolve().parent)
 
 
 def _files(name: str, place: Path) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from omicsbench.digest import _tokens, code_of, package_digest, source_digest
+from omicsbench.digest import _is_installed, _tokens, code_of, package_digest, source_digest
 from omicsbench.errors import RequestError
 
 SOURCE = '''
@@ -253,6 +253,18 @@ def test_code_of_a_checkout_holds_what_it_imports_from_there(importable: Callabl
     assert code_of("digest_a", "digest_a").digest == before
     importable(digest_b="x = 2\n")
     assert code_of("digest_a", "digest_a").digest != before
+
+
+def test_what_pip_installed_is_told_by_its_version(importable: Callable[..., Path]) -> None:
+    """Wherever its folder is: an environment may lend its packages to another."""
+    folder = importable(digest_f="import lent_one\n", lent_one="x = 1\n")
+    local = code_of("digest_f", "digest_f").digest
+    (folder / "lent_one-1.0.dist-info").mkdir()
+    _is_installed.cache_clear()
+    (folder / "lent_one.py").write_text("x = 2\n")
+    installed = code_of("digest_f", "digest_f").digest
+    (folder / "lent_one.py").write_text("x = 3\n")
+    assert code_of("digest_f", "digest_f").digest == installed != local
 
 
 def test_imports_may_go_round(importable: Callable[..., Path]) -> None:
