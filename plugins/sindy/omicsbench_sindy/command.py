@@ -49,8 +49,9 @@ def command(
     plugins_dirs: tuple[Path, ...],
 ) -> int:
     """Turn a trained model's field into equations, and say how far these are from the model. Exit code 1 on failure."""
+    # In the order of the code that the published records name.
+    from omicsbench.running.planning import Request, plan  # noqa: I001
     from omicsbench.data.tasks import data_dir_of, pick
-    from omicsbench.running.planning import Request, plan
 
     registry = registry_of(plugins_dirs)
     found = pick(all_tasks(registry, tasks_dirs), task)
