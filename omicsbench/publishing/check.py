@@ -119,7 +119,7 @@ def _licence(record: Record, task: Task, split: Split) -> list[str]:
     if task.redistributable or record.prediction is None:
         return []
     problems = ["its prediction repeats measured values; submit leaves it out"] if repeats(record, split) else []
-    if holds_start(record.prediction):
+    if holds_start(record.prediction, split):
         problems.append("its prediction holds the measured x(0); submit leaves it out")
     return problems
 

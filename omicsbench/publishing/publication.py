@@ -16,6 +16,7 @@ from omicsbench.records import Failure, Prediction, Record, as_stored
 from omicsbench.records.speeds import SpeedRecord
 from omicsbench.scoring.cell import SAME_TIME
 from omicsbench.split import Split
+from omicsbench.trajectory import Array
 
 LARGEST_TOTAL = 20_000_000
 """Bytes that committed records may take together."""
@@ -34,9 +35,11 @@ def publishable(record: Record, task: Task, split: Split, copies: bool) -> Recor
     prediction = record.prediction
     if task.redistributable or prediction is None:
         return record
-    if copies or repeats(record, split):
+    shown = _without_start(prediction, split)
+    nothing_left = (np.isnan(shown.x).all(axis=(1, 2)) & ~np.isnan(prediction.x).all(axis=(1, 2))).any()
+    if copies or nothing_left or repeats(record, split):
         return replace(record, prediction=None, omitted="licence")
-    return replace(record, prediction=_without_start(prediction))
+    return replace(record, prediction=shown)
 
 
 def publishable_speed(record: SpeedRecord) -> SpeedRecord:
@@ -50,15 +53,22 @@ def publishable_speed(record: SpeedRecord) -> SpeedRecord:
     )
 
 
-def _without_start(prediction: Prediction) -> Prediction:
-    x = prediction.x.copy()
-    x[:, prediction.t <= 0] = np.nan
-    return replace(prediction, x=x)
+def _start(split: Split) -> Array:
+    """x(0) (B, 1, S) as predictions hold it."""
+    start: Array = as_stored(split.inputs.x0, split.scale)[:, None, :]
+    return start
 
 
-def holds_start(prediction: Prediction) -> bool:
+def _without_start(prediction: Prediction, split: Split) -> Prediction:
+    """Without x(0), at 0 h and wherever else the prediction is still there."""
+    start = (prediction.t <= 0)[:, None] | (prediction.x == _start(split))
+    return replace(prediction, x=np.where(start, np.nan, prediction.x))
+
+
+def holds_start(prediction: Prediction, split: Split) -> bool:
     """Whether a prediction still says what was measured at 0 h."""
-    return not np.isnan(prediction.x[:, prediction.t <= 0]).all()
+    at_start = not np.isnan(prediction.x[:, prediction.t <= 0]).all()
+    return at_start or bool((prediction.x == _start(split)).any())
 
 
 def repeats(record: Record, split: Split) -> bool:
@@ -75,7 +85,7 @@ def repeats(record: Record, split: Split) -> bool:
     series = [(strain.t, strain.x) for strain in given.train]
     series += [(given.t[target.index], one) for target in split.targets for one in target.truth]
     few = [values for at, values in series if at.size <= FEW_POINTS]
-    known = as_stored(np.concatenate([given.x0, *few]), split.scale)
+    known = as_stored(np.concatenate(few), split.scale) if few else np.empty((0, x.shape[-1]))
     for state in range(x.shape[-1]):
         values = known[:, state]
         if np.isin(x[..., state], values[~np.isnan(values) & (values != 0)]).mean() > COPIED_SHARE:
@@ -92,11 +102,10 @@ def repeats(record: Record, split: Split) -> bool:
 
 
 def restored(prediction: Prediction, split: Split) -> Prediction:
-    """The prediction with the x(0) that publication took out of it: what a model was given, it returns."""
-    x = prediction.x.copy()
-    start = np.isnan(x) & (prediction.t <= 0)[:, None]
-    x = np.where(start, as_stored(split.inputs.x0, split.scale)[:, None, :], x)
-    return replace(prediction, x=x)
+    """The prediction with the x(0) that publication took out of it, of strains that did not diverge altogether."""
+    lost = np.isnan(prediction.x).all(axis=(1, 2), keepdims=True)
+    start = np.isnan(prediction.x) & (np.logical_not(lost) | (prediction.t <= 0)[:, None])
+    return replace(prediction, x=np.where(start, _start(split), prediction.x))
 
 
 def _without_folders(failure: Failure) -> Failure:

@@ -28,6 +28,8 @@ from omicsbench.trajectory import Array
 TOLERANCE = 0.05
 """Largest relative difference of any state's NRMSE: training on another processor rounds differently."""
 IDENTICAL = 1e-6
+AT_ONCE = max(1, min(4, os.cpu_count() or 1))
+"""Cells that are run at a time."""
 NRMSE_FLOOR = 0.01
 """Errors smaller than this are compared as if they were this large: below it they are rounding."""
 DERIVED_FLOOR = 0.1
@@ -75,7 +77,7 @@ def repeat(
     timeout: float = 1800.0,
     tolerance: float = TOLERANCE,
 ) -> Iterator[Repeat]:
-    """Each record's cell run again, one at a time, as it is done; what cannot be repeated here comes first."""
+    """Each record's cell run again, a few at a time, as it is done; what cannot be repeated here comes first."""
     by_threads: dict[int, list[tuple[Record, Planned]]] = {}
     for record in records:
         try:
@@ -87,12 +89,12 @@ def repeat(
         by_threads.setdefault(threads, []).append((record, planned))
     for threads, cells in by_threads.items():
         before = {record.key: record for record, _ in cells}
-        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as executor:
             # A worker process serves one model: those of one model come together.
             todo = sorted((planned for _, planned in cells), key=lambda planned: planned.cell.model)
-            # Times are not compared, so none is taken with care.
+            # Times are not compared, so none is taken.
             settings = Settings(timeout=timeout, threads=threads, latency_budget=0.0)
-            for again in run(todo, Path(folder), executor, 1, settings, registry):
+            for again in run(todo, Path(folder), executor, AT_ONCE, settings, registry):
                 record = before[again.key]
                 found = compare(record, again, tolerance)
                 if found.outcome != "differs" and (wrong := _false_means(record, tasks, registry)):
