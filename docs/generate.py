@@ -52,6 +52,16 @@ def _command_line() -> tuple[click.Group, CliRunner]:
     return LazyGroup(context_settings=cli.context_settings), CliRunner(env={"OMICSBENCH_PLUGINS": own})
 
 
+def _forget_help(group: click.Group, name: str) -> None:
+    """A command keeps the help option of whoever first called it, with that one's names."""
+    found: click.Command | None = group
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), word)
+        if found is not None:
+            found._help_option = None
+
+
 def _commands() -> str:
     """The real --help of every command."""
     from omicsbench.cli import COMMANDS
@@ -59,6 +69,7 @@ def _commands() -> str:
     group, runner = _command_line()
     parts = []
     for name in command_names():
+        _forget_help(group, name)
         ran = runner.invoke(group, [*name.split(), "--help"], prog_name="omicsbench", terminal_width=WIDTH)
         assert ran.exit_code == 0, ran.output
         level = "###" if " " in name else "##"

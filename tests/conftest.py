@@ -202,6 +202,8 @@ def shell(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     def start(
         *arguments: object, python: Sequence[str] = (), before: Sequence[str] = (), **variables: str
     ) -> subprocess.Popen[str]:
+        # Whoever runs the tests in the background may ignore Ctrl-C, and a child would inherit that.
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(
             [*before, sys.executable, *python, "-m", "omicsbench", *map(str, arguments)],
             stdout=subprocess.PIPE,
@@ -210,9 +212,8 @@ def shell(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             cwd=tmp_path,
             env=_clean_environment(tmp_path / "cache") | variables,
             start_new_session=True,
-            # Whoever runs the tests in the background may ignore it, and a child would inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
+        signal.signal(signal.SIGINT, handler)
         started.append(process)
         return process
 

@@ -536,7 +536,7 @@ def test_a_name_of_a_file_adds_no_line(sound: Record, lab: Any, call: Any, tmp_p
     path.rename(path.with_name("x\n0 problems\x1b[2J.jsonl"))
     ran = call(leaderboard, "check", "--records-only", "--records", tmp_path / "records", *lab.options)
     assert ran.code == 1
-    assert len(ran.text.splitlines()) == 2
+    assert len(ran.text.splitlines()) == 3  # its scores, its predictions, and the count
     assert "\x1b" not in ran.text
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "a\nrefused: nothing\x1b[2J.json").write_text("{}")
