@@ -689,16 +689,6 @@ def test_a_folder_that_goes_in_mid_run(shell: Cli, toy: Path, make_plugin: Calla
     assert (tmp_path / "out").read_text() == "a file"
 
 
-@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written(cli: Cli, toy: Path, here: Path) -> None:
-    here.chmod(0o500)
-    try:
-        ran = cli("run", "--model", "persistence", "--task", "toy", "--tasks-dir", toy, "--out", here / "out")
-    finally:
-        here.chmod(0o700)
-    is_refused(ran, "cannot be written into")
-
-
 ODD_PLUGINS = {
     "text that is none": ('"\\udcff"', "default of 'size' must be one that a record can hold"),
     "an escape": ('"\\x1b[31m"', "default of 'size' must be one that a record can hold"),
