@@ -22,6 +22,9 @@ LARGEST_TOTAL = 20_000_000
 """Bytes that committed records may take together."""
 COPIED_SHARE = 0.2
 """Of a state's predictions: with more than this share equal to measured values they are measurements."""
+COPIED_CURVE = 0.5
+"""The same of an interpolated series, value by value at its time: a good prediction meets some of them within rounding,
+a copy all of them."""
 FEW_POINTS = 40
 """A series of no more points has been measured; one of more has been interpolated."""
 _PATH = re.compile(r"(?:/|[A-Za-z]:\\)[^\s\"':,;]+[/\\](?=[^/\\\s]+)")
@@ -96,7 +99,7 @@ def repeats(record: Record, split: Split) -> bool:
         if at.size > FEW_POINTS and same.any():
             there = as_stored(values[places[same]], split.scale)
             equal = (x[:, same] == there) & (there != 0)
-            if (equal.mean(axis=1) > COPIED_SHARE).any():
+            if (equal.mean(axis=1) > COPIED_CURVE).any():
                 return True
     return False
 
