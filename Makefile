@@ -19,8 +19,8 @@ test: check
 # What a number stands on, on an older processor: no digit that only one processor gives may stand anywhere.
 test-processor: $(INSTALLED)
 	tests/other-processor $(BIN)/omicsbench leaderboard check
-	$(ONE_THREAD) tests/other-processor $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/test_protocols.py \
-	  tests/test_versions.py tests/kinetics tests/test_simulated.py tests/records plugins/node-torch plugins/node-jax
+	$(ONE_THREAD) tests/other-processor $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/data/test_protocols.py \
+	  tests/test_versions.py tests/kinetics tests/data/test_simulated.py tests/records plugins/node-torch plugins/node-jax
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
